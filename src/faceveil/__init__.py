@@ -1,0 +1,1 @@
+"""faceveil de-identifies the faces in pictures, and proves it."""

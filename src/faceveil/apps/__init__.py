@@ -1,0 +1,1 @@
+"""Front ends: thin, and the only code that prints or exits."""

@@ -1,0 +1,1 @@
+"""Many files: which inputs, which outputs, workers, report and resume."""

@@ -1,0 +1,1 @@
+"""Hiding faces: one file for each method; `paint` owns geometry, overlap and the soft edge."""

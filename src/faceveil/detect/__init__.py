@@ -1,0 +1,1 @@
+"""Finding faces: one file for each detector, and detectors made of detectors."""

@@ -1,0 +1,39 @@
+"""What every detector is: settings as fields, a frame in, regions out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+from pydantic import PrivateAttr
+
+from faceveil.detect.runtime import Runtime
+from faceveil.plugins import Plugin
+from faceveil.types import Frame, Regions
+
+
+class Detector(Plugin, ABC):
+    """Finds faces: `detector(frame)` gives `Regions` in the frame's pixels, best score first.
+
+    Subclasses are one file each. They leave the frame untouched, accept every size from 1x1 up and both pixel types,
+    and return boxes in the convention of `faceveil.types` (hairline to chin), whatever their network's own is.
+    """
+
+    licence: ClassVar[str] = ""
+    """SPDX name of the weights' licence and one plain sentence on it; empty for compositions."""
+    weights: ClassVar[tuple[str, ...]] = ()
+    """The model files it may load, as named in `models/manifest.json`."""
+    landmarks: ClassVar[bool] = False
+    """Whether its regions carry five landmarks."""
+
+    _runtime: Runtime = PrivateAttr(default_factory=Runtime)
+
+    def on(self, runtime: Runtime) -> Self:
+        """This detector bound to an execution provider and a number of threads."""
+        bound = self.model_copy()
+        bound._runtime = runtime
+        return bound
+
+    @abstractmethod
+    def __call__(self, frame: Frame) -> Regions:
+        """Faces of one frame."""

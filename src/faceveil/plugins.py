@@ -1,0 +1,208 @@
+"""Plug-ins: a name in an entry-point group leads to a class, imported only when it is named.
+
+A plug-in is a frozen pydantic model: its fields are its settings, and command line, YAML and docs are derived from
+them. It is written as text, called a *spec*, in one of two forms with the same meaning:
+
+    mosaic:cells=4                      name, then settings
+    union(centerface(size=640), mtcnn)  a call; nested plug-ins are positional
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from faceveil.errors import MissingExtra, RequestError
+
+DETECT = "faceveil.detect"
+DEIDENTIFY = "faceveil.deidentify"
+
+KIND = {DETECT: "detector", DEIDENTIFY: "method"}
+
+
+class Plugin(BaseModel):
+    """Base of all plug-ins. Subclasses declare their settings as fields and set `name` to their entry point's name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
+
+    name: ClassVar[str]
+    positional: ClassVar[str] = ""
+    """The field that takes nested plug-ins, for compositions."""
+
+    @property
+    def spec(self) -> str:
+        """This plug-in as text, settings at their defaults left out."""
+        nested, settings = self._parts()
+        if nested:
+            return self._call()
+        return self.name + (":" + ",".join(f"{k}={v}" for k, v in settings.items()) if settings else "")
+
+    def _parts(self) -> tuple[tuple[Plugin, ...], dict[str, str]]:
+        nested = getattr(self, self.positional) if self.positional else ()
+        nested = nested if isinstance(nested, tuple) else (nested,)
+        settings = {
+            key: _as_text(getattr(self, key))
+            for key, info in type(self).model_fields.items()
+            if key != self.positional and getattr(self, key) != info.default
+        }
+        return nested, settings
+
+    def _call(self) -> str:
+        nested, settings = self._parts()
+        arguments = [child._call() for child in nested] + [f"{k}={v}" for k, v in settings.items()]
+        return f"{self.name}({', '.join(arguments)})" if arguments else self.name
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return "[" + ";".join(_as_text(v) for v in value) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# --- specs ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A parsed spec: the plug-in's name, its settings as text, and nested specs."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    nested: tuple[Spec, ...] = ()
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+def parse(text: str) -> Spec:
+    """Read a spec. Raises `RequestError` that quotes the part it cannot read."""
+    text = text.strip()
+    name = _NAME.match(text)
+    if not name:
+        raise RequestError(f"'{text}' does not start with a name", hint="write NAME or NAME:key=value,key=value")
+    rest = text[name.end() :].strip()
+    if not rest:
+        return Spec(name.group())
+    if rest.startswith(":"):
+        return Spec(name.group(), _settings(_split(rest[1:], text), text))
+    if not (rest.startswith("(") and rest.endswith(")")):
+        raise RequestError(f"cannot read '{rest}' in '{text}'", hint="write NAME:key=value or NAME(other, key=value)")
+    arguments = _split(rest[1:-1], text)
+    nested = tuple(parse(a) for a in arguments if not _is_setting(a))
+    return Spec(name.group(), _settings([a for a in arguments if _is_setting(a)], text), nested)
+
+
+def _is_setting(argument: str) -> bool:
+    name = _NAME.match(argument)
+    return bool(name) and argument[name.end() :].lstrip().startswith("=")  # type: ignore[union-attr]
+
+
+def _split(text: str, whole: str) -> list[str]:
+    """Split at commas that stand outside brackets."""
+    parts, depth, start = [], 0, 0
+    for i, char in enumerate(text):
+        depth += (char in "([") - (char in ")]")
+        if depth < 0:
+            break
+        if char == "," and depth == 0:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    if depth:
+        raise RequestError(f"brackets do not match in '{whole}'")
+    parts.append(text[start:].strip())
+    return [p for p in parts if p]
+
+
+def _settings(parts: list[str], whole: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        key, value = key.strip(), value.strip()
+        if not equals or not key or not value:
+            raise RequestError(f"cannot read '{part}' in '{whole}'", hint="settings are written key=value")
+        if key in settings:
+            raise RequestError(f"'{key}' is given twice in '{whole}'")
+        is_list = value.startswith("[") and value.endswith("]")
+        settings[key] = [v.strip() for v in re.split("[;,]", value[1:-1]) if v.strip()] if is_list else value
+    return settings
+
+
+# --- from names to plug-ins ----------------------------------------------------------------------------------------
+
+
+@cache
+def _entries(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda e: e.name)}
+
+
+def names(group: str) -> list[str]:
+    """The names of all plug-ins of a group, in alphabetical order. Imports none of them."""
+    return list(_entries(group))
+
+
+def load(group: str, name: str) -> type[Plugin]:
+    """The class behind a name. Raises `RequestError` with the nearest name, or `MissingExtra`."""
+    entry = _entries(group).get(name)
+    if entry is None:
+        raise RequestError(f"no {KIND[group]} is called '{name}'", hint=_suggest(name, names(group)))
+    try:
+        loaded = entry.load()
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"{KIND[group]} '{name}' needs {error.name}", hint=f"pip install 'faceveil[{name}]'"
+        ) from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Plugin)):
+        raise RequestError(f"{KIND[group]} '{name}' ({entry.value}) is not a faceveil plug-in")
+    return loaded
+
+
+def make(group: str, spec: str | Spec) -> Plugin:
+    """The plug-in that a spec describes. Raises `RequestError` that names the wrong setting and the known ones."""
+    spec = parse(spec) if isinstance(spec, str) else spec
+    kind = load(group, spec.name)
+    settings: dict[str, Any] = dict(spec.settings)
+    if spec.nested:
+        if not kind.positional:
+            raise RequestError(f"{KIND[group]} '{spec.name}' takes no other {KIND[group]}s in brackets")
+        made = tuple(make(group, child) for child in spec.nested)
+        many = "tuple" in str(kind.model_fields[kind.positional].annotation)
+        if not many and len(made) > 1:
+            raise RequestError(f"{KIND[group]} '{spec.name}' takes one {KIND[group]} in brackets, got {len(made)}")
+        settings[kind.positional] = made if many else made[0]
+    try:
+        return kind(**settings)
+    except ValidationError as error:
+        raise RequestError(f"{KIND[group]} '{spec.name}': {explain(error)}", hint=known(kind, error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """The first complaint of a pydantic error, in one line without jargon."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(p) for p in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting '{where}'"
+    if first["type"] == "missing":
+        return f"'{where}' is missing"
+    text = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    said = f" (got '{first['input']}')" if isinstance(first.get("input"), str | int | float) else ""
+    return f"'{where}': {text[0].lower()}{text[1:]}{said}" if where else text
+
+
+def known(kind: type[BaseModel], error: ValidationError) -> str:
+    """What to write instead, for a setting that does not exist; empty for other complaints."""
+    wrong = error.errors(include_url=False)[0]
+    fields = list(kind.model_fields)
+    if wrong["type"] != "extra_forbidden":
+        return ""
+    return _suggest(str(wrong["loc"][-1]), fields) if fields else "it has no settings"
+
+
+def _suggest(word: str, known: list[str]) -> str:
+    near = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(known)

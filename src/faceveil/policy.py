@@ -1,0 +1,117 @@
+"""Policy: the one typed model behind YAML, command line and Python. The same fields, the same words everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from faceveil import plugins
+from faceveil.errors import RequestError
+
+Preset = Literal["fast", "balanced", "thorough"]
+Provider = Literal["cpu", "cuda", "openvino", "coreml"]
+Shape = Literal["rounded", "ellipse", "box"]
+
+_CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Cover(BaseModel):
+    """How much is covered, relative to the face box of CenterFace (hairline to chin).
+
+    The area matters as much as the method: a solid box of 1.0 leaves 15 % of people recognisable, 1.8 x 1.5 leaves
+    1.4 % of 100 (docs/privacy.md).
+    """
+
+    model_config = _CONFIG
+
+    width: float = Field(1.8, ge=0.1, le=10)
+    """Width of the cover in widths of the face."""
+    height: float = Field(1.5, ge=0.1, le=10)
+    """Height of the cover in heights of the face."""
+    up: float = Field(0.06, ge=-1, le=1)
+    """How far the centre moves up, in heights of the face: hair is above, clothes below."""
+    shape: Shape = "rounded"
+    """Outline: a rounded rectangle (superellipse), an ellipse, or the box itself."""
+    regular: bool = True
+    """Fix the cover's aspect and snap its size and centre to steps, so that its geometry says little about the face."""
+
+    @classmethod
+    def named(cls, name: str) -> Cover:
+        """`face` (the default) or `head` (2.4 x 2.0: hair and neck too)."""
+        if name == "face":
+            return cls()
+        if name == "head":
+            return cls(width=2.4, height=2.0)
+        raise ValueError(f"cover is 'face', 'head' or settings such as width=1.8,height=1.5, got '{name}'")
+
+
+class Policy(BaseModel):
+    """What to look for, what to cover it with, and how far. Unknown fields are refused."""
+
+    model_config = _CONFIG
+
+    preset: Preset = "balanced"
+    """How hard to look: fast (int8 at 640 px), balanced (int8 at 1280 px), thorough (scales, flip, two detectors)."""
+    detector: str | None = None
+    """A detector's spec instead of the preset's, such as "mtcnn:min_size=20" or "union(centerface, mtcnn)"."""
+    min_score: float | None = Field(None, ge=0, le=1)
+    """Faces below this score are not covered; the detector's own threshold where unset."""
+    method: str = "veil"
+    """The method's spec, such as "veil", "solid:color=black" or "mosaic:cells=4"."""
+    cover: Cover = Cover()
+    """How much is covered: face, head, or width, height, up, shape and regular."""
+    seed: int | None = Field(None, ge=0)
+    """Seed of random methods, for repeatable experiments; unset, the system's entropy is used."""
+    provider: Provider = "cpu"
+    """ONNX Runtime's execution provider."""
+
+    @field_validator("cover", mode="before")
+    @classmethod
+    def _named_cover(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return plugins.parse("cover:" + value).settings if "=" in value else Cover.named(value)
+
+    @field_validator("method", "detector")
+    @classmethod
+    def _readable_spec(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                plugins.parse(value)
+            except RequestError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+    @classmethod
+    def of(cls, **settings: Any) -> Policy:
+        """A policy from keyword settings. Raises `RequestError` in one sentence instead of pydantic's report."""
+        try:
+            return cls(**settings)
+        except ValidationError as error:
+            raise RequestError(f"policy: {plugins.explain(error)}", hint=plugins.known(cls, error)) from None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Policy:
+        """The policy in a YAML file. Raises `RequestError` that names the file and the wrong field."""
+        return cls.of(**read_yaml(path))
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file; an empty file is an empty mapping."""
+    try:
+        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise RequestError(f"cannot read the policy {path}: {reason}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise RequestError(f"{path} is not YAML: {getattr(error, 'problem', 'it cannot be read')}{where}") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
+        raise RequestError(f"{path} must hold settings such as 'method: veil', got {type(loaded).__name__}")
+    return loaded

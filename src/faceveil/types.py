@@ -1,0 +1,198 @@
+"""The nouns, fixed once: numpy arrays in frozen dataclasses, checked on construction.
+
+Conventions, valid everywhere in the package:
+
+- pixels: RGB, shape (H, W, 3), uint8 or uint16, upright (orientation tags applied); alpha separate, (H, W).
+- boxes: xyxy, float32, shape (n, 4), source pixels, half-open ([x1, x2) x [y1, y2)), around the face from
+  hairline to chin as CenterFace draws it; every detector converts its own convention to this one.
+- score: float32, shape (n,), in [0, 1].
+- landmarks: float32, shape (n, 5, 2): left eye, right eye, nose, left and right mouth corner, left and right
+  as seen in the picture.
+- time: `Fraction` seconds from the start of the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+    Floats = NDArray[np.float32]
+    Mask = NDArray[np.bool_]
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _expect(name: str, array: NDArray[Any], shape: tuple[int | str, ...]) -> None:
+    ok = array.ndim == len(shape) and all(
+        isinstance(want, str) or got == want for got, want in zip(array.shape, shape, strict=True)
+    )
+    if not ok:
+        wanted = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+        raise ValueError(f"{name} must have shape ({wanted}), got {array.shape}")
+
+
+def _floats(name: str, values: object, shape: tuple[int | str, ...]) -> Floats:
+    array = np.array(values, dtype=np.float32)  # a copy: the caller's array stays the caller's
+    if array.size == 0 and 0 in (array.shape or (0,)):
+        array = array.reshape([0 if isinstance(s, str) else s for s in shape])
+    _expect(name, array, shape)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite")
+    return _read_only(array)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture, or one moment of a video.
+
+    pixels: RGB, (H, W, 3), uint8 or uint16, upright. The frame keeps a read-only view.
+    alpha: (H, W) of the same dtype, or None.
+    index: position in its source, from 0.
+    time: seconds from the start, None for still pictures.
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None = None
+    index: int = 0
+    time: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        _expect("pixels", self.pixels, ("H", "W", 3))
+        if self.pixels.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"pixels must be uint8 or uint16, got {self.pixels.dtype}")
+        if 0 in self.pixels.shape:
+            raise ValueError(f"pixels must not be empty, got shape {self.pixels.shape}")
+        object.__setattr__(self, "pixels", _read_only(self.pixels))
+        if self.alpha is not None:
+            _expect("alpha", self.alpha, self.pixels.shape[:2])
+            if self.alpha.dtype != self.pixels.dtype:
+                raise ValueError(f"alpha must be {self.pixels.dtype} like pixels, got {self.alpha.dtype}")
+            object.__setattr__(self, "alpha", _read_only(self.alpha))
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+
+def _no_boxes() -> Floats:
+    return np.zeros((0, 4), np.float32)
+
+
+def _no_scores() -> Floats:
+    return np.zeros((0,), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regions:
+    """Where faces are: n boxes with their scores and, from detectors that have them, landmarks.
+
+    xyxy: float32 (n, 4), source pixels, half-open; may reach beyond the picture.
+    score: float32 (n,) in [0, 1].
+    landmarks: float32 (n, 5, 2) in source pixels, or None.
+    """
+
+    xyxy: Floats = field(default_factory=_no_boxes)
+    score: Floats = field(default_factory=_no_scores)
+    landmarks: Floats | None = None
+
+    def __post_init__(self) -> None:
+        xyxy = _floats("xyxy", self.xyxy, ("n", 4))
+        score = _floats("score", self.score, ("n",))
+        if len(score) != len(xyxy):
+            raise ValueError(f"score must have one value for each of {len(xyxy)} boxes, got {len(score)}")
+        if (xyxy[:, 2:] < xyxy[:, :2]).any():
+            raise ValueError("xyxy must have x1 <= x2 and y1 <= y2")
+        if ((score < 0) | (score > 1)).any():
+            raise ValueError("score must be in [0, 1]")
+        object.__setattr__(self, "xyxy", xyxy)
+        object.__setattr__(self, "score", score)
+        if self.landmarks is not None:
+            landmarks = _floats("landmarks", self.landmarks, ("n", 5, 2))
+            if len(landmarks) != len(xyxy):
+                raise ValueError(f"landmarks must have one row for each of {len(xyxy)} boxes, got {len(landmarks)}")
+            object.__setattr__(self, "landmarks", landmarks)
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def __getitem__(self, keep: NDArray[Any] | slice) -> Regions:
+        """The regions picked by a boolean mask, an index array or a slice."""
+        marks = None if self.landmarks is None else self.landmarks[keep]
+        return Regions(self.xyxy[keep], self.score[keep], marks)
+
+    @classmethod
+    def concatenate(cls, parts: list[Regions]) -> Regions:
+        """All regions of `parts` in order. Landmarks stay only where every non-empty part has them."""
+        parts = [p for p in parts if len(p)]
+        if not parts:
+            return cls()
+        marks = [p.landmarks for p in parts if p.landmarks is not None]
+        return cls(
+            np.concatenate([p.xyxy for p in parts]),
+            np.concatenate([p.score for p in parts]),
+            np.concatenate(marks) if len(marks) == len(parts) else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FramePlan:
+    """What is to be covered in one frame of one source.
+
+    regions: the faces, in the order of the plan.
+    methods: one method spec for each region, as text ("veil", "mosaic:cells=4", "keep").
+    index, time: which frame. size: (width, height) of the upright frame, as a check on replay.
+    """
+
+    regions: Regions
+    methods: tuple[str, ...]
+    size: tuple[int, int]
+    index: int = 0
+    time: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.methods) != len(self.regions):
+            raise ValueError(
+                f"methods must have one entry for each of {len(self.regions)} regions, got {len(self.methods)}"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What is to be covered in one source, frame by frame: the result of `analyse`, the input of `apply`.
+
+    A plan is personal data: box coordinates alone identify about 5 % of 100 people (docs/privacy.md).
+    source: the path or a name; digest: SHA-256 of the source's bytes (empty for arrays), checked on replay.
+    detector, policy: what made it, as text, for the record.
+    """
+
+    source: str
+    frames: tuple[FramePlan, ...]
+    digest: str = ""
+    detector: str = ""
+    policy: dict[str, Any] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[FramePlan]:
+        return iter(self.frames)
+
+    @property
+    def faces(self) -> int:
+        """Regions over all frames, kept ones included."""
+        return sum(len(f.regions) for f in self.frames)
