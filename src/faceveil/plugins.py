@@ -154,6 +154,8 @@ def load(group: str, name: str) -> type[Plugin]:
     try:
         loaded = entry.load()
     except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("faceveil"):
+            raise  # a broken installation, not a missing extra
         raise MissingExtra(
             f"{KIND[group]} '{name}' needs {error.name}", hint=f"pip install 'faceveil[{name}]'"
         ) from error

@@ -1,1 +1,31 @@
-"""Bytes to frames and back: reading, writing, and nothing in a file that was not asked for."""
+"""Bytes to frames and back: reading, writing, and nothing in a file that was not asked for.
+
+    source = media.open(path)                        # the header is read and judged, nothing is decoded
+    with media.create(target, source.info) as sink:  # the file appears whole, when the block ends well
+        for frame in source:
+            sink.append(frame)
+
+Importing this room costs nothing: decoders are imported when a picture of their format is opened.
+"""
+
+from faceveil.media.atomic import publish, writing
+from faceveil.media.codecs import PIXEL_CAP, encode
+from faceveil.media.info import Info
+from faceveil.media.kinds import output_suffix, sniff, suffix_for
+from faceveil.media.sink import Sink, create
+from faceveil.media.source import Source, open
+
+__all__ = [
+    "PIXEL_CAP",
+    "Info",
+    "Sink",
+    "Source",
+    "create",
+    "encode",
+    "open",
+    "output_suffix",
+    "publish",
+    "sniff",
+    "suffix_for",
+    "writing",
+]
