@@ -24,9 +24,14 @@ class Detector(Plugin, ABC):
     weights: ClassVar[tuple[str, ...]] = ()
     """The model files it may load, as named in `models/manifest.json`."""
     landmarks: ClassVar[bool] = False
-    """Whether its regions carry five landmarks."""
+    """Whether its regions carry five landmarks; for compositions see `gives_landmarks`."""
 
     _runtime: Runtime = PrivateAttr(default_factory=Runtime)
+
+    @property
+    def gives_landmarks(self) -> bool:
+        """Whether the regions of this very detector carry five landmarks; compositions ask their parts."""
+        return self.landmarks
 
     def on(self, runtime: Runtime) -> Self:
         """This detector bound to an execution provider and a number of threads."""

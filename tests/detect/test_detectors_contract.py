@@ -1,0 +1,114 @@
+"""What every detector owes, held against every one that is registered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from faceveil import plugins
+from faceveil.detect import PRESETS, build
+from faceveil.detect.base import Detector
+from faceveil.detect.runtime import Runtime, models
+from faceveil.types import Frame, Regions
+
+ONE_THREAD = Runtime(threads=1)
+SPECS = {
+    # Compositions need a part; small sizes keep the tests quick.
+    "union": "union(centerface:size=320, mtcnn)",
+    "scales": "scales(centerface, sizes=[160;320])",
+    "flip": "flip(centerface:size=320)",
+    "tiles": "tiles(centerface:size=320, size=320)",
+}
+NAMES = plugins.names(plugins.DETECT)
+
+
+def detector(name: str) -> Detector:
+    return cast("Detector", plugins.make(plugins.DETECT, SPECS.get(name, name))).on(ONE_THREAD)
+
+
+@pytest.fixture(scope="session")
+def face(portrait: Path) -> Frame:
+    return Frame(np.asarray(Image.open(portrait)))
+
+
+def same(one: Regions, other: Regions) -> bool:
+    if one.landmarks is None or other.landmarks is None:
+        marks = one.landmarks is other.landmarks
+    else:
+        marks = np.array_equal(one.landmarks, other.landmarks)
+    return marks and np.array_equal(one.xyxy, other.xyxy) and np.array_equal(one.score, other.score)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_finds_the_portrait_and_keeps_the_types(name: str, face: Frame) -> None:
+    before = face.pixels.copy()
+    made = detector(name)
+    found = made(face)
+    assert np.array_equal(face.pixels, before)
+    assert found.xyxy.dtype == found.score.dtype == np.float32
+    x1, y1, x2, y2 = found.xyxy[0]
+    assert (x1, y1, x2, y2) == pytest.approx((177, 57, 272, 178), abs=16)
+    assert (np.diff(found.score) <= 0).all()
+    assert (found.landmarks is not None) == made.gives_landmarks
+    assert same(found, made(face))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_landmarks_are_left_and_right_as_seen(name: str, face: Frame) -> None:
+    found = detector(name)(face)
+    if found.landmarks is None:
+        pytest.skip("gives no landmarks")
+    left_eye, right_eye, nose, left_mouth, right_mouth = found.landmarks[0]
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_mouth[0] < nose[0] < right_mouth[0]
+    assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sixteen_bits_find_what_eight_bits_find(name: str, face: Frame) -> None:
+    made = detector(name)
+    deep = Frame(face.pixels.astype(np.uint16) * 257)
+    assert same(made(deep), made(face))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (31, 33), (7, 900)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_size_is_accepted(name: str, shape: tuple[int, int], dtype: type[np.uint8 | np.uint16]) -> None:
+    pixels: Any = np.zeros((*shape, 3), dtype)
+    assert len(detector(name)(Frame(pixels))) == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pixels_in_any_memory_order(name: str, face: Frame) -> None:
+    made = detector(name)
+    columns_first = Frame(cast("Any", np.asfortranarray(face.pixels)))
+    reversed_channels = Frame(cast("Any", np.ascontiguousarray(face.pixels[..., ::-1])[..., ::-1]))
+    assert same(made(columns_first), made(face))
+    assert same(made(reversed_channels), made(face))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_licence_and_weights_are_told(name: str) -> None:
+    kind = cast("type[Detector]", plugins.load(plugins.DETECT, name))
+    assert kind.name == name
+    assert bool(kind.licence) == bool(kind.weights) == (not kind.positional)
+    assert set(kind.weights) <= {model.name for model in models()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_spec_reads_back(name: str) -> None:
+    made = detector(name)
+    assert plugins.make(plugins.DETECT, made.spec) == plugins.make(plugins.DETECT, SPECS.get(name, name))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_find_the_portrait(preset: str, face: Frame) -> None:
+    found = build(preset, None, ONE_THREAD)(face)
+    assert 150 < found.xyxy[0].mean() < 190
+    assert found.score[0] > 0.85
+    assert found.landmarks is not None

@@ -1,0 +1,89 @@
+"""Sessions, providers, presets: what is asked for is what runs, or the cure is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from faceveil.detect import PRESETS, build, runtime
+from faceveil.detect.runtime import Runtime
+from faceveil.errors import Exit, MissingExtra, RequestError
+from faceveil.types import Frame
+
+ABSENT = [name for name in runtime.PROVIDERS if name not in runtime.providers()]
+
+
+def test_importing_the_room_loads_no_runtime() -> None:
+    code = (
+        "import sys, faceveil.detect as d; d.build('thorough', None, __import__('faceveil.detect.runtime', "
+        "fromlist=['Runtime']).Runtime()) if 'build' in sys.argv else None; "
+        "print(*sorted({'cv2', 'onnxruntime'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+    built = subprocess.run([sys.executable, "-c", code, "build"], capture_output=True, text=True, check=True)
+    assert built.stdout.split() == ["cv2"]
+
+
+def test_cpu_is_there_and_sessions_are_made_once() -> None:
+    assert "cpu" in runtime.providers()
+    one = runtime.session("mtcnn_pnet", Runtime(threads=1))
+    assert one is runtime.session("mtcnn_pnet", Runtime(threads=1))
+    assert cast("Any", one).get_providers() == ["CPUExecutionProvider"]
+
+
+@pytest.mark.parametrize("provider", ABSENT)
+def test_an_absent_provider_is_never_replaced_in_silence(provider: str) -> None:
+    with pytest.raises(MissingExtra) as caught:
+        build("fast", None, Runtime(provider))(Frame(np.zeros((8, 8, 3), np.uint8)))
+    assert caught.value.exit_code is Exit.MISSING_PART
+    assert provider in str(caught.value)
+    assert caught.value.hint == runtime.CURES[provider]
+
+
+def test_unknown_provider_and_threads() -> None:
+    with pytest.raises(RequestError, match="no provider is called 'tpu'"):
+        Runtime("tpu")
+    with pytest.raises(RequestError, match="threads must be 0"):
+        Runtime(threads=-1)
+
+
+def test_a_missing_model_is_named_with_its_cure() -> None:
+    with pytest.raises(MissingExtra, match=r"the model nothing.onnx is missing.*tools\.models"):
+        runtime.session("nothing", Runtime())
+
+
+def test_models_are_listed_whole() -> None:
+    listed = {model.name: model for model in runtime.models()}
+    assert {"centerface.onnx", "centerface_fp16.onnx", "centerface_int8.onnx", "mtcnn_onet.onnx"} <= set(listed)
+    for model in listed.values():
+        assert model.intact
+        assert model.licence == "MIT"
+        assert model.bytes > 10_000
+
+
+def test_unknown_preset() -> None:
+    with pytest.raises(RequestError, match="no preset is called 'slow'"):
+        build("slow", None, Runtime())
+
+
+def test_a_detector_replaces_the_preset_and_min_score_filters(portrait: Path) -> None:
+    frame = Frame(np.asarray(Image.open(portrait)))
+    assert build("balanced", "mtcnn:min_size=60", Runtime()).spec == "mtcnn:min_size=60"
+    loose = build("balanced", "centerface:size=320,score_threshold=0.05", Runtime(threads=1))
+    strict = build("balanced", "centerface:size=320,score_threshold=0.05", Runtime(threads=1), min_score=0.5)
+    assert len(loose(frame)) > len(strict(frame)) == 1
+    assert strict.spec == loose.spec
+    assert strict.gives_landmarks
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_specs_that_read_back(preset: str) -> None:
+    made = build(preset, None, Runtime())
+    assert build(preset, made.spec, Runtime()).spec == made.spec
