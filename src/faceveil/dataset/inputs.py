@@ -1,0 +1,188 @@
+"""Which files are read and which are written: decided before anything starts, so that no two writes can meet.
+
+- A file becomes `photo_veiled.jpg` beside it, a folder `F` becomes `F_veiled` with the same tree, or both go to OUTPUT.
+- Outputs never feed back as inputs; two inputs never write one output; an output never is an input.
+- In folders, what is not a picture at all (text, tables) is counted and left alone; what is a picture of a kind that
+  cannot be covered is an input, so that it fails by name instead of being overlooked.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faceveil import media
+from faceveil.dataset.task import Task
+from faceveil.errors import RequestError
+from faceveil.media.kinds import HEAD
+from faceveil.pipeline import SUFFIX, default_output
+from faceveil.types import Plan
+
+# Extensions of pictures: a damaged file has no signature, and must fail by name rather than be passed over.
+_PICTURE = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .dib .tif .tiff .heic .heif .hif .avif .avifs "
+    ".gif .jp2 .j2k .jpx .mpo .psd .ico .dcm .raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf".split()
+)
+_SAME = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif", ".hif": ".heic", ".heif": ".heic"}
+
+
+@dataclass(slots=True)
+class Inputs:
+    """What a run reads and writes, and what was left alone in folders.
+
+    ignored: files that are not pictures. outputs: earlier outputs that lie among the inputs.
+    """
+
+    tasks: list[Task] = field(default_factory=list)
+    ignored: list[Path] = field(default_factory=list)
+    outputs: list[Path] = field(default_factory=list)
+
+
+def collect(inputs: Sequence[str | Path], output: Path | None = None, *, in_place: bool = False) -> Inputs:
+    """Tasks for files, folders and glob patterns, in a stable order.
+
+    Raises:
+        RequestError: an input does not exist, or outputs would meet each other or an input. Nothing was started.
+    """
+    if in_place and output is not None:
+        raise RequestError("--in-place writes over the originals: leave --output out")
+    paths = _unique(path for item in inputs for path in _expand(str(item)))
+    found = Inputs()
+    into_folder = output is not None and _is_folder(output, paths)
+    for path in paths:
+        if path.is_dir():
+            root = _folder_output(path, output, alone=len(paths) == 1, in_place=in_place)
+            _walk(path, root, found, in_place)
+        else:
+            target = path if in_place else default_output(path) if output is None else output
+            found.tasks.append(Task(source=path, output=target / path.name if into_folder and not in_place else target))
+    if output is not None and not into_folder:
+        _same_suffix(found.tasks[0])
+    if not in_place:
+        _drop_outputs(found)
+        _refuse_clashes(found.tasks)
+    return found
+
+
+def of_plans(plans: Sequence[Plan], output: Path | None = None) -> list[Task]:
+    """Tasks without their plans for the sources of a plan file; below OUTPUT the sources' own tree is kept."""
+    sources = [Path(plan.source) for plan in plans]
+    for source in sources:
+        if not source.is_file():
+            raise RequestError(f"there is no '{source}', which the plan names")
+    if output is None:
+        tasks = [Task(source=source, output=default_output(source)) for source in sources]
+    elif not _is_folder(output, sources):
+        tasks = [Task(source=sources[0], output=output)]
+        _same_suffix(tasks[0])
+    else:
+        root = os.path.commonpath([source.absolute().parent for source in sources])
+        tasks = [Task(source=s, output=output / s.absolute().relative_to(root)) for s in sources]
+    _refuse_clashes(tasks)
+    return tasks
+
+
+def _expand(item: str) -> list[Path]:
+    path = Path(item)
+    if path.exists() or path.is_symlink():
+        return [path]
+    if glob.has_magic(item):
+        matches = sorted(glob.glob(item, recursive=True))
+        if matches:
+            return [Path(match) for match in matches]
+        raise RequestError(f"nothing matches '{item}'")
+    raise RequestError(f"there is no '{item}'")
+
+
+def _unique(paths: Iterator[Path]) -> list[Path]:
+    return list({os.path.abspath(path): path for path in paths}.values())
+
+
+def _is_folder(output: Path, paths: list[Path]) -> bool:
+    """Whether OUTPUT names a folder: it does unless one file goes to a name with a picture's extension."""
+    if output.is_file():
+        if len(paths) != 1 or paths[0].is_dir():
+            raise RequestError(f"'{output}' is a file, and the output of several pictures must be a folder")
+        return False
+    one_file = len(paths) == 1 and not paths[0].is_dir()
+    return output.is_dir() or not one_file or output.suffix.lower() not in _PICTURE
+
+
+def _same_suffix(task: Task) -> None:
+    def kind(path: Path) -> str:
+        return _SAME.get(path.suffix.lower(), path.suffix.lower())
+
+    if task.source.suffix and kind(task.source) != kind(task.output):
+        raise RequestError(
+            f"'{task.output.name}' would be another format than '{task.source.name}', and formats are kept",
+            hint=f"name it {task.output.with_suffix(task.source.suffix).name}",
+        )
+
+
+def _folder_output(folder: Path, output: Path | None, *, alone: bool, in_place: bool) -> Path:
+    if in_place:
+        return folder
+    name = folder.name or folder.resolve().name
+    if output is None:
+        return folder.resolve().with_name(name + SUFFIX) if name != folder.name else folder.with_name(name + SUFFIX)
+    return output if alone else output / name
+
+
+def _walk(folder: Path, root: Path, found: Inputs, in_place: bool) -> None:
+    """All pictures below a folder. Links to folders are not followed: they may be loops."""
+    own = None if in_place else os.path.abspath(root)
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if os.path.abspath(Path(here, name)) != own
+            and not (name.endswith(SUFFIX) and name.removesuffix(SUFFIX) in folders)
+        )
+        for name in sorted(files):
+            path = Path(here, name)
+            if name.startswith(".") or not _is_picture(path):
+                found.ignored.append(path)
+            else:
+                found.tasks.append(Task(source=path, output=root / path.relative_to(folder)))
+
+
+def _is_picture(path: Path) -> bool:
+    if path.suffix.lower() in _PICTURE:
+        return True
+    try:
+        with path.open("rb") as file:
+            return media.sniff(file.read(HEAD)) is not None
+    except OSError:
+        return False
+
+
+def _drop_outputs(found: Inputs) -> None:
+    """Leave out files that an earlier run made from a neighbour: `photo_veiled.jpg` beside `photo.jpg`."""
+    sources = {os.path.abspath(task.source) for task in found.tasks}
+    kept = []
+    for task in found.tasks:
+        stem = task.source.stem
+        original = task.source.with_name(stem.removesuffix(SUFFIX) + task.source.suffix)
+        if stem.endswith(SUFFIX) and os.path.abspath(original) in sources:
+            found.outputs.append(task.source)
+        else:
+            kept.append(task)
+    found.tasks[:] = kept
+
+
+def _refuse_clashes(tasks: list[Task]) -> None:
+    sources = {os.path.abspath(task.source) for task in tasks}
+    writers: dict[str, Path] = {}
+    for task in tasks:
+        target = os.path.abspath(task.output)
+        if target in sources:
+            raise RequestError(
+                f"'{task.output}' is an input and would be written over", hint="choose another --output, or --in-place"
+            )
+        # On file systems that ignore case, A.jpg and a.jpg are one file.
+        other = writers.setdefault(target.casefold(), task.source)
+        if other is not task.source:
+            raise RequestError(f"'{other}' and '{task.source}' would both be written to '{task.output}'")

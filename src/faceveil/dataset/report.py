@@ -1,0 +1,178 @@
+"""The machine-readable account of a run: one entry for each input, written whole at the end and as a journal before.
+
+The journal (`REPORT.part`) gains one line for each finished input, so that a run that was killed can resume; it is
+gone once the report stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from faceveil.errors import Exit, OutputError, RequestError
+from faceveil.media.atomic import publish
+
+Status = Literal["done", "kept", "failed", "refused"]
+
+
+class Outcome(BaseModel):
+    """What became of one input.
+
+    status: done; kept (an earlier output stands); failed or refused, with `reason`.
+    faces: regions found; visible: how many of these stay visible by the policy.
+    size, mtime_ns: of the source, to tell on a rerun whether it has changed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    output: str = ""
+    status: Status
+    faces: int = 0
+    visible: int = 0
+    ms: float = 0.0
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    sha256: str = ""
+    size: int = 0
+    mtime_ns: int = 0
+    policy: str = ""
+    plan: tuple[str, ...] = ()
+
+
+class Totals(BaseModel):
+    """Counts over a run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    inputs: int
+    done: int
+    kept: int
+    failed: int
+    refused: int
+    faces: int
+    ignored: int
+
+
+class Report(BaseModel):
+    """A whole run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    faceveil: str
+    command: str
+    policy: dict[str, Any]
+    started: datetime
+    finished: datetime
+    interrupted: bool
+    totals: Totals
+    files: tuple[Outcome, ...]
+    ignored: tuple[str, ...] = ()
+
+
+def exit_code(outcomes: list[Outcome], *, interrupted: bool = False) -> int:
+    """The worst of a run: refused before failed before done. An interrupted run is 130, as shells have it."""
+    if any(o.status == "refused" for o in outcomes):
+        return Exit.REFUSED
+    if any(o.status == "failed" for o in outcomes):
+        return Exit.SOME_FAILED
+    return 130 if interrupted else Exit.DONE
+
+
+class Journal:
+    """Collects the outcomes of a run; a context manager that ends in a whole report.
+
+    `path` None keeps all in memory.
+    """
+
+    def __init__(self, path: Path | None, *, version: str, command: str, policy: dict[str, Any]) -> None:
+        self.outcomes: list[Outcome] = []
+        self.ignored: list[Path] = []
+        self.interrupted = False
+        self._path = path
+        self._part = None if path is None else path.with_name(path.name + ".part")
+        self._about = {"faceveil": version, "command": command, "policy": policy}
+        self._started = datetime.now(UTC)
+
+    def earlier(self) -> dict[str, Outcome]:
+        """Outcomes of earlier runs with this report, by source; those of the journal count too.
+
+        Raises:
+            RequestError: the file is there and is not a report of faceveil: it is not written over.
+        """
+        if self._path is None or self._part is None:
+            return {}
+        found: list[Outcome] = []
+        try:
+            if self._path.exists():
+                found += Report.model_validate_json(self._path.read_bytes()).files
+        except (ValidationError, OSError):
+            raise RequestError(
+                f"'{self._path}' is there and is not a report of faceveil", hint="choose another name for --report"
+            ) from None
+        if self._part.exists():
+            for line in self._part.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    found.append(Outcome.model_validate_json(line))
+                except ValidationError:
+                    continue  # the line that was being written when the run was killed
+        return {outcome.source: outcome for outcome in found}
+
+    def __enter__(self) -> Self:
+        if self._part is not None:
+            try:
+                self._part.parent.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            except OSError as error:
+                raise RequestError(f"cannot write the report '{self._path}': {error.strerror}") from None
+        return self
+
+    def add(self, outcome: Outcome) -> None:
+        """Record one outcome, at once."""
+        self.outcomes.append(outcome.model_copy(update={"plan": ()}))
+        if self._part is not None:
+            try:
+                os.write(self._file, b"\n" + self.outcomes[-1].model_dump_json().encode())
+            except OSError as error:
+                raise OutputError(f"cannot write the report '{self._path}': {error.strerror}") from None
+
+    def report(self) -> Report:
+        """The account so far."""
+        counts = Counter(o.status for o in self.outcomes)
+        totals = Totals(
+            inputs=len(self.outcomes),
+            done=counts["done"],
+            kept=counts["kept"],
+            failed=counts["failed"],
+            refused=counts["refused"],
+            faces=sum(o.faces for o in self.outcomes),
+            ignored=len(self.ignored),
+        )
+        return Report(
+            **self._about,
+            started=self._started,
+            finished=datetime.now(UTC),
+            interrupted=self.interrupted,
+            totals=totals,
+            files=tuple(sorted(self.outcomes, key=lambda o: o.source)),
+            ignored=tuple(str(path) for path in self.ignored),
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._path is None or self._part is None:
+            return
+        os.close(self._file)
+        if kind is not None:
+            return  # the journal stays, a rerun resumes from it
+        text = json.dumps(self.report().model_dump(mode="json", exclude_defaults=True), indent=1, ensure_ascii=False)
+        publish(self._path, text.encode() + b"\n", overwrite=True)
+        self._part.unlink()

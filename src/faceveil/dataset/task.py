@@ -1,0 +1,102 @@
+"""One file of a batch: what a worker does with it. Every error ends in an `Outcome`, never in a lost input."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from faceveil import pipeline, plans, plugins
+from faceveil.dataset.report import Outcome
+from faceveil.errors import Exit, FaceveilError, OutputError
+from faceveil.policy import Policy
+
+
+class Setup(BaseModel):
+    """What all tasks of a run share.
+
+    action: veil finds and covers; analyse returns plan lines, with sources relative to the file `plan`; apply covers
+    what each task's plan names.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: Policy
+    action: Literal["veil", "analyse", "apply"] = "veil"
+    threads: int = 1
+    plan: Path | None = None
+
+
+class Task(BaseModel):
+    """One input and its output.
+
+    plan: the text of a plan file for this source alone, to apply. overwrite: replace what stands at `output`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Path
+    output: Path
+    overwrite: bool = False
+    plan: str = ""
+
+
+def run(task: Task, setup: Setup) -> Outcome:
+    """Do one task. Raises nothing but what stops a whole run (`MissingExtra`, `RequestError`)."""
+    started = time.perf_counter()
+    try:
+        done = _ACTIONS[setup.action](task, setup)
+    except FaceveilError as error:
+        if error.exit_code not in (Exit.SOME_FAILED, Exit.REFUSED):
+            raise
+        status: Literal["failed", "refused"] = "refused" if error.exit_code == Exit.REFUSED else "failed"
+        done = Outcome(source=str(task.source), status=status, reason=str(error).removeprefix(f"{task.source} "))
+    except MemoryError:
+        done = Outcome(source=str(task.source), status="failed", reason="not enough memory for this picture")
+    return done.model_copy(update={"ms": round((time.perf_counter() - started) * 1000, 1)})
+
+
+def _veil(task: Task, setup: Setup) -> Outcome:
+    _make_folder(task.output.parent)
+    return _written(
+        pipeline.veil(task.source, task.output, policy=setup.policy, overwrite=task.overwrite, threads=setup.threads)
+    )
+
+
+def _apply(task: Task, setup: Setup) -> Outcome:
+    (plan,) = plans.parse(task.plan, Path("plan"))
+    _make_folder(task.output.parent)
+    return _written(pipeline.apply(task.source, plan, task.output, overwrite=task.overwrite))
+
+
+def _analyse(task: Task, setup: Setup) -> Outcome:
+    plan = pipeline.analyse(task.source, policy=setup.policy, threads=setup.threads)
+    if setup.plan is not None:
+        plan = replace(plan, source=plans.relative(task.source, setup.plan))
+    method = plugins.make(plugins.DEIDENTIFY, setup.policy.method)
+    lines = tuple(plans.lines(plan, landmarks=getattr(method, "needs_landmarks", False)))
+    return Outcome(source=str(task.source), status="done", faces=plan.faces, plan=lines)
+
+
+_ACTIONS = {"veil": _veil, "apply": _apply, "analyse": _analyse}
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder '{folder}': {error.strerror}") from None
+
+
+def _written(made: pipeline.Veiled) -> Outcome:
+    return Outcome(
+        source=str(made.source),
+        output=str(made.output),
+        status="done",
+        faces=made.faces,
+        visible=made.kept,
+        notes=made.notes,
+    )

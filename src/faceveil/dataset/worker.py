@@ -1,0 +1,44 @@
+"""A worker process: reads tasks from standard input, writes outcomes to standard output, one JSON line each.
+
+JSON and not pickle: the worker reads hostile files, and what it says must not run code in its parent. A process of
+its own and not a thread: what crashes a decoder must cost one file, not the batch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import BinaryIO
+
+from faceveil.dataset.task import Setup, Task, run
+from faceveil.errors import FaceveilError
+
+
+def main() -> int:
+    """Serve until standard input ends, as it does when the parent dies."""
+    with _private_stdout() as out:
+        setup = Setup.model_validate_json(sys.stdin.buffer.readline())
+        if setup.threads == 1:
+            import cv2  # noqa: PLC0415  (not needed by processes that only start workers)
+
+            cv2.setNumThreads(1)
+        for line in sys.stdin.buffer:
+            try:
+                answer = run(Task.model_validate_json(line), setup).model_dump_json()
+            except FaceveilError as error:
+                out.write(f"stop {error.exit_code} {error}\n".encode())
+                return 1
+            out.write(answer.encode() + b"\n")
+            out.flush()
+    return 0
+
+
+def _private_stdout() -> BinaryIO:
+    """Standard output for answers alone; what libraries print goes to standard error."""
+    private = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(private, "wb")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""The whole flow, readable in one minute: look for faces, decide, paint, write.
+
+`analyse` never writes pixels; `apply` never looks for faces; `veil` is both in one pass. So every result can be
+reviewed, corrected and replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from faceveil import detect, media, plugins
+from faceveil.detect.base import Detector
+from faceveil.detect.runtime import Runtime
+from faceveil.errors import InputError, RequestError
+from faceveil.policy import Policy
+from faceveil.types import Frame, FramePlan, Plan
+
+if TYPE_CHECKING:
+    from faceveil.types import Pixels
+
+SUFFIX = "_veiled"
+
+
+@dataclass(frozen=True, slots=True)
+class Veiled:
+    """What was done to one file.
+
+    output: where the result is. faces: regions found; kept: how many of these were left visible on purpose.
+    notes: one sentence each on what was dropped or converted.
+    """
+
+    source: Path
+    output: Path
+    faces: int
+    kept: int
+    notes: tuple[str, ...] = ()
+
+
+def default_output(source: Path) -> Path:
+    """`photo_veiled.jpg` beside `photo.jpg`."""
+    return source.with_name(source.stem + SUFFIX + source.suffix)
+
+
+@overload
+def veil(source: Pixels, *, policy: Policy | None = ..., threads: int = ..., **settings: Any) -> Pixels: ...
+@overload
+def veil(
+    source: str | Path,
+    output: str | Path | None = ...,
+    *,
+    policy: Policy | None = ...,
+    overwrite: bool = ...,
+    threads: int = ...,
+    **settings: Any,
+) -> Veiled: ...
+
+
+def veil(
+    source: Pixels | str | Path,
+    output: str | Path | None = None,
+    *,
+    policy: Policy | None = None,
+    overwrite: bool = False,
+    threads: int = 0,
+    **settings: Any,
+) -> Pixels | Veiled:
+    """Cover the faces of one picture.
+
+    Args:
+        source: a picture file, or its pixels: RGB, (H, W, 3), uint8 or uint16, upright.
+        output: where the file goes; `photo_veiled.jpg` beside the source where unset. Arrays come back as arrays.
+        policy: what to look for and what to cover it with; `settings` are its fields, as in `method="mosaic:cells=4"`.
+        overwrite: replace an existing output.
+        threads: of the detector; 0 for all cores.
+
+    Returns:
+        A new array of the same shape and type, or a `Veiled` that names the file. The source is never touched.
+
+    Raises:
+        RequestError: a setting is wrong, or the output is the source.
+        InputError: the file is not a picture, is damaged, or is of a kind that is refused.
+        OutputError: the result cannot be written, or is there already. Nothing half-written stays.
+    """
+    policy = _policy(policy, settings)
+    detector = detector_of(policy, threads)
+    if isinstance(source, np.ndarray):
+        if output is not None:
+            raise RequestError("an array comes back as an array", hint="leave 'output' out")
+        frame = Frame(source)
+        return _render(frame, look(frame, detector, policy), policy).pixels.copy()
+    path, target = Path(source), Path(output) if output is not None else default_output(Path(source))
+    opened = media.open(path)
+    frames = ((frame, look(frame, detector, policy)) for frame in opened)
+    return _write(opened, frames, path, target, policy, overwrite)
+
+
+def analyse(source: Pixels | str | Path, *, policy: Policy | None = None, threads: int = 0, **settings: Any) -> Plan:
+    """Look for faces and decide what to do with each. Writes nothing.
+
+    Args and errors as in `veil`. The plan is personal data; see `faceveil.plans` for its file form.
+    """
+    policy = _policy(policy, settings)
+    detector = detector_of(policy, threads)
+    record = policy.model_dump(mode="json", exclude_defaults=True)
+    if isinstance(source, np.ndarray):
+        return Plan("array", (look(Frame(source), detector, policy),), "", detector.spec, record)
+    opened = media.open(Path(source))
+    frames = tuple(look(frame, detector, policy) for frame in opened)
+    return Plan(str(source), frames, opened.digest, detector.spec, record)
+
+
+@overload
+def apply(source: Pixels, plan: Plan) -> Pixels: ...
+@overload
+def apply(source: str | Path, plan: Plan, output: str | Path | None = ..., *, overwrite: bool = ...) -> Veiled: ...
+
+
+def apply(
+    source: Pixels | str | Path, plan: Plan, output: str | Path | None = None, *, overwrite: bool = False
+) -> Pixels | Veiled:
+    """Cover what the plan names, without looking for faces.
+
+    Args and errors as in `veil`. Raises `InputError` too where the source is not the one that the plan was made from.
+    """
+    policy = Policy.of(**plan.policy)
+    if isinstance(source, np.ndarray):
+        frame = Frame(source)
+        return _render(frame, _planned(plan, frame), policy).pixels.copy()
+    path, target = Path(source), Path(output) if output is not None else default_output(Path(source))
+    opened = media.open(path)
+    if plan.digest and plan.digest != opened.digest:
+        raise InputError(f"{path} has changed since its plan was made", hint="make the plan anew")
+    frames = ((frame, _planned(plan, frame)) for frame in opened)
+    return _write(opened, frames, path, target, policy, overwrite)
+
+
+@lru_cache(maxsize=4)
+def detector_of(policy: Policy, threads: int = 0) -> Detector:
+    """The detector that a policy asks for, with its method's needs checked. Raises `RequestError`, `MissingExtra`."""
+    method = plugins.make(plugins.DEIDENTIFY, policy.method)
+    detector = detect.build(policy.preset, policy.detector, Runtime(policy.provider, threads), policy.min_score)
+    if getattr(method, "needs_landmarks", False) and not detector.landmarks:
+        raise RequestError(f"method '{method.name}' needs landmarks, which detector '{detector.spec}' does not give")
+    return detector
+
+
+def look(frame: Frame, detector: Detector, policy: Policy) -> FramePlan:
+    """Find the faces of one frame and decide what to do with each."""
+    regions = detector(frame)
+    return FramePlan(regions, (policy.method,) * len(regions), (frame.width, frame.height), frame.index, frame.time)
+
+
+def _policy(policy: Policy | None, settings: dict[str, Any]) -> Policy:
+    if policy is not None and settings:
+        raise RequestError("give a policy or its settings, not both", hint="policy.model_copy(update={...})")
+    return policy if policy is not None else Policy.of(**settings)
+
+
+def _render(frame: Frame, plan: FramePlan, policy: Policy) -> Frame:
+    if plan.size != (frame.width, frame.height):
+        raise InputError(
+            f"the plan was made for {plan.size[0]} x {plan.size[1]} pixels, got {frame.width} x {frame.height}"
+        )
+    from faceveil.deidentify.paint import paint  # noqa: PLC0415  (loads OpenCV: only where something is painted)
+
+    return paint(frame, plan, policy.cover, policy.seed)
+
+
+def _planned(plan: Plan, frame: Frame) -> FramePlan:
+    for planned in plan:
+        if planned.index == frame.index:
+            return planned
+    raise InputError(f"the plan has no line for frame {frame.index} of {plan.source}")
+
+
+def _write(
+    source: media.Source,
+    frames: Iterator[tuple[Frame, FramePlan]],
+    path: Path,
+    target: Path,
+    policy: Policy,
+    overwrite: bool,
+) -> Veiled:
+    faces = kept = 0
+    with media.create(target, source.info, overwrite=overwrite) as sink:
+        for frame, plan in frames:
+            sink.append(_render(frame, plan, policy))
+            faces += len(plan.regions)
+            kept += sum(plugins.parse(method).name == "keep" for method in plan.methods)
+    return Veiled(path, target, faces, kept, source.info.notes)

@@ -1,0 +1,166 @@
+"""Plan files: JSON lines to review, edit and replay. One header, then one line for each frame.
+
+    {"faceveil_plan": 1, "policy": {...}, "detector": "centerface:size=1280"}
+    {"source": "a.jpg", "sha256": "…", "frame": 0, "time": null, "size": [640, 480],
+     "faces": [{"box": [12.0, 30.5, 60.0, 92.0], "score": 0.97, "method": "veil"}]}
+
+A plan is personal data (box coordinates alone identify about 5 % of 100 people): it is written only when asked for,
+readable by its owner alone, and without landmarks unless a method needs them. Edits count: delete a face, move its
+box, set its method to "keep", or add one with nothing but a "box". Sources are relative to the plan's own folder
+where they lie below it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from faceveil import plugins
+from faceveil.errors import RequestError
+from faceveil.policy import Policy
+from faceveil.types import FramePlan, Plan, Regions
+
+VERSION = 1
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Header(BaseModel):
+    model_config = _STRICT
+    faceveil_plan: Literal[1]
+    policy: dict[str, Any] = {}
+    detector: str = ""
+
+
+class _Face(BaseModel):
+    model_config = _STRICT
+    box: tuple[float, float, float, float]
+    score: float = Field(1.0, ge=0, le=1)
+    method: str = ""
+    landmarks: tuple[tuple[float, float], ...] | None = Field(None, min_length=5, max_length=5)
+
+
+class _Line(BaseModel):
+    model_config = _STRICT
+    source: str
+    sha256: str = ""
+    frame: int = Field(0, ge=0)
+    time: str | None = None
+    size: tuple[int, int]
+    faces: tuple[_Face, ...] = ()
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def text(policy: Policy, detector: str, body: Iterable[str]) -> bytes:
+    """A whole plan file from the lines of its sources."""
+    header = _Header(faceveil_plan=VERSION, policy=recorded(policy), detector=detector)
+    return "\n".join([header.model_dump_json(), *body, ""]).encode()
+
+
+def recorded(policy: Policy) -> dict[str, Any]:
+    """What a plan remembers of its policy: the settings that differ from the defaults."""
+    return policy.model_dump(mode="json", exclude_defaults=True)
+
+
+def lines(plan: Plan, *, landmarks: bool) -> Iterator[str]:
+    """The lines of one source. `landmarks` says whether a method needs them."""
+    for frame in plan:
+        line = {
+            "source": plan.source,
+            "sha256": plan.digest,
+            "frame": frame.index,
+            "time": None if frame.time is None else str(frame.time),
+            "size": list(frame.size),
+            "faces": [_face(frame, i, landmarks) for i in range(len(frame.regions))],
+        }
+        yield json.dumps(line, ensure_ascii=False)
+
+
+def _face(frame: FramePlan, i: int, landmarks: bool) -> dict[str, Any]:
+    regions = frame.regions
+    face: dict[str, Any] = {
+        "box": [round(float(v), 2) for v in regions.xyxy[i]],
+        "score": round(float(regions.score[i]), 4),
+        "method": frame.methods[i],
+    }
+    if landmarks and regions.landmarks is not None:
+        face["landmarks"] = [[round(float(x), 2), round(float(y), 2)] for x, y in regions.landmarks[i]]
+    return face
+
+
+def relative(source: Path, plan: Path) -> str:
+    """How a plan names a source: relative to the plan's folder where it lies below it, absolute elsewhere."""
+    source, folder = source.absolute(), plan.parent.absolute()
+    return source.relative_to(folder).as_posix() if source.is_relative_to(folder) else str(source)
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def read(path: str | Path) -> list[Plan]:
+    """The plans in a file, one for each source, in the file's order, with sources located from here.
+
+    Raises:
+        RequestError: the file cannot be read, is not a plan, or an edited line is wrong; the line is named.
+    """
+    path = Path(path)
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"cannot read the plan {path}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+    return parse(content, path)
+
+
+def parse(content: str, path: Path) -> list[Plan]:
+    """The plans in the text of a plan file; `path` locates relative sources and names the file in errors."""
+    numbered = [(n, line) for n, line in enumerate(content.splitlines(), 1) if line.strip()]
+    if not numbered or "faceveil_plan" not in numbered[0][1]:
+        raise RequestError(f"{path} is not a plan", hint="make one with: faceveil INPUT --plan FILE.jsonl")
+    head = _parse(_Header, path, *numbered[0])
+    policy = Policy.of(**head.policy)
+    frames: dict[str, dict[int, FramePlan]] = {}
+    digests: dict[str, str] = {}
+    for number, line in numbered[1:]:
+        parsed = _parse(_Line, path, number, line)
+        planned = frames.setdefault(parsed.source, {})
+        if parsed.frame in planned:
+            raise RequestError(f"{path}, line {number}: frame {parsed.frame} of {parsed.source} is planned twice")
+        planned[parsed.frame] = _frame(path, number, parsed, policy.method)
+        digests.setdefault(parsed.source, parsed.sha256)
+    return [
+        Plan(str(path.parent / source), tuple(planned.values()), digests[source], head.detector, head.policy)
+        for source, planned in frames.items()
+    ]
+
+
+def _parse(kind: type[_Model], path: Path, number: int, line: str) -> _Model:
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError as error:
+        raise RequestError(f"{path}, line {number}: {plugins.explain(error)}") from None
+
+
+def _frame(path: Path, number: int, line: _Line, default: str) -> FramePlan:
+    marks = [face.landmarks for face in line.faces]
+    methods = tuple(face.method or default for face in line.faces)
+    try:
+        for spec in set(methods):
+            plugins.make(plugins.DEIDENTIFY, spec)
+        regions = Regions(
+            np.array([face.box for face in line.faces], np.float32).reshape(-1, 4),
+            np.array([face.score for face in line.faces], np.float32),
+            None if not marks or None in marks else np.array(marks, np.float32),
+        )
+        time = None if line.time is None else Fraction(line.time)
+    except (ValueError, ZeroDivisionError, RequestError) as error:
+        raise RequestError(f"{path}, line {number}: {error}") from None
+    return FramePlan(regions, methods, line.size, line.frame, time)
