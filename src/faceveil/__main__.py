@@ -1,0 +1,5 @@
+"""`python -m faceveil` is the `faceveil` command."""
+
+from faceveil.apps.cli import main
+
+main()

@@ -1,0 +1,183 @@
+"""`faceveil INPUT...` and `faceveil apply PLAN`."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from faceveil import __version__, pipeline, plans
+from faceveil.apps.cli import show
+from faceveil.apps.cli.options import policy_of, policy_options
+from faceveil.dataset.batch import cores, process
+from faceveil.dataset.inputs import collect, of_plans
+from faceveil.dataset.report import Journal, exit_code
+from faceveil.dataset.task import Setup, Task
+from faceveil.deidentify import paint
+from faceveil.errors import RequestError
+from faceveil.media.atomic import publish
+from faceveil.policy import Policy
+
+_PATH = click.Path(path_type=Path)
+
+EXIT_CODES = """\b
+Exit codes:
+  0  everything asked for was done
+  1  some inputs failed: each is named, the others are complete
+  2  the request is wrong: nothing was started
+  3  an optional part is missing: the cure is named
+  4  refused by verification: the output is kept aside
+"""
+
+
+def _run_options(command: Any) -> Any:
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures."),
+        click.option("--overwrite", is_flag=True, help="Make existing outputs anew; without it they are kept."),
+        click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Processes. [default: all cores]"),
+        click.option("--report", type=_PATH, metavar="FILE.json", help="An account of each file; a rerun resumes."),
+        click.option("-o", "--output", type=_PATH, help="Folder for the results, or a file for a single picture."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@_run_options
+@policy_options
+@click.option("--plan", type=_PATH, metavar="FILE.jsonl", help="Look only: write what would be covered, to review.")
+@click.option("--in-place", is_flag=True, help="Replace the originals by their veiled copies.")
+@click.option("-y", "--yes", is_flag=True, help="Confirm --in-place for a folder.")
+def veil(  # noqa: PLR0913  (one parameter for each option)
+    inputs: tuple[str, ...],
+    output: Path | None,
+    report: Path | None,
+    jobs: int | None,
+    overwrite: bool,
+    quiet: bool,
+    plan: Path | None,
+    in_place: bool,
+    yes: bool,
+    policy_file: Path | None,
+    **settings: Any,
+) -> None:
+    """Cover the faces in files, folders and patterns. The originals are never touched."""
+    policy = policy_of(policy_file, settings)
+    if in_place and not yes and any(Path(item).is_dir() for item in inputs):
+        raise RequestError("--in-place would replace all originals in a folder", hint="confirm with --yes")
+    if plan is not None and (output is not None or in_place):
+        raise RequestError("--plan looks only and writes no pictures", hint="leave --output and --in-place out")
+    if plan is not None and plan.exists() and not overwrite:
+        raise RequestError(f"the plan '{plan}' is there already, perhaps with edits", hint="--overwrite replaces it")
+    found = collect(inputs, output, in_place=in_place)
+    detector = pipeline.detector_of(policy)
+    setup = Setup(policy=policy, action="analyse" if plan else "veil", plan=plan)
+    _warn(policy)
+    run = _Run(found.tasks, setup, report, jobs, quiet, overwrite, output, found.ignored)
+    code = run()
+    if plan is not None:
+        body = [line for task in found.tasks for line in run.lines.get(str(task.source), ())]
+        publish(plan, plans.text(policy, detector.spec, body), overwrite=overwrite, mode=0o600)
+        if not quiet:
+            click.echo(f"the plan is in {plan}; it is personal data")
+    sys.exit(code)
+
+
+@click.command()
+@click.argument("plan", type=_PATH, metavar="PLAN")
+@_run_options
+def apply(plan: Path, output: Path | None, report: Path | None, jobs: int | None, overwrite: bool, quiet: bool) -> None:
+    """Cover what a plan names, without looking for faces. Make one with: faceveil INPUT --plan FILE.jsonl."""
+    planned = plans.read(plan)
+    policy = Policy.of(**(planned[0].policy if planned else {}))
+    tasks = [
+        task.model_copy(update={"plan": plans.text(policy, one.detector, plans.lines(one, landmarks=True)).decode()})
+        for task, one in zip(of_plans(planned, output), planned, strict=True)
+    ]
+    sys.exit(_Run(tasks, Setup(policy=policy, action="apply"), report, jobs, quiet, overwrite, output)())
+
+
+@dataclass
+class _Run:
+    """One run over tasks, with its display and its report."""
+
+    tasks: list[Task]
+    setup: Setup
+    report: Path | None
+    jobs: int | None
+    quiet: bool
+    overwrite: bool
+    output: Path | None
+    ignored: list[Path] = field(default_factory=list)
+    lines: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Plan lines by source, filled by the run."""
+
+    def __call__(self) -> int:
+        """Do it all; the exit code."""
+        started = time.monotonic()
+        stop = threading.Event()
+        command = shlex.join(["faceveil", *sys.argv[1:]])
+        journal = Journal(
+            self.report, version=__version__, command=command, policy=self.setup.policy.model_dump(mode="json")
+        )
+        journal.ignored = self.ignored
+        earlier = journal.earlier()
+        with journal, _gentle_interrupt(stop, active=len(self.tasks) > 1):
+            outcomes = process(
+                self.tasks,
+                self.setup,
+                workers=self.jobs or cores(),
+                overwrite=self.overwrite,
+                earlier=earlier,
+                stop=stop,
+            )
+            for outcome in show.progress(outcomes, len(self.tasks), quiet=self.quiet):
+                journal.add(outcome)
+                self.lines[outcome.source] = outcome.plan
+            journal.interrupted = stop.is_set()
+        if not self.quiet:
+            self._sum_up(journal, time.monotonic() - started)
+        return exit_code(journal.outcomes, interrupted=journal.interrupted)
+
+    def _sum_up(self, journal: Journal, seconds: float) -> None:
+        if len(self.tasks) > 1 or not journal.outcomes:
+            click.echo(show.summary(journal.report().totals, seconds, self.output))
+        elif journal.outcomes[0].status in ("done", "kept"):
+            click.echo(show.one_line(journal.outcomes[0]))
+
+
+@contextmanager
+def _gentle_interrupt(stop: threading.Event, *, active: bool) -> Iterator[None]:
+    """The first Ctrl-C sets `stop`, so that started files are finished; the second raises as usual."""
+    if not active or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(signum: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        click.echo("stopping: started files are finished; a rerun resumes", err=True)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _warn(policy: Policy) -> None:
+    """Say once what a method is worth, unless the face is covered completely."""
+    method = paint.method(policy.method)
+    if method.promise != "independent":
+        click.echo(f"note: {method.claim}", err=True)
