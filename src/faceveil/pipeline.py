@@ -6,9 +6,10 @@ reviewed, corrected and replayed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -17,14 +18,15 @@ import numpy as np
 from faceveil import detect, media, plugins
 from faceveil.detect.base import Detector
 from faceveil.detect.runtime import Runtime
-from faceveil.errors import InputError, RequestError
+from faceveil.errors import InputError, Refused, RequestError
 from faceveil.policy import Policy
 from faceveil.types import Frame, FramePlan, Plan
 
 if TYPE_CHECKING:
-    from faceveil.types import Pixels
+    from faceveil.types import Floats, Pixels
 
 SUFFIX = "_veiled"
+QUARANTINE = ".quarantine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def veil(
     *,
     policy: Policy | None = ...,
     overwrite: bool = ...,
+    quarantine: Path | None = ...,
     threads: int = ...,
     **settings: Any,
 ) -> Veiled: ...
@@ -67,6 +70,7 @@ def veil(
     *,
     policy: Policy | None = None,
     overwrite: bool = False,
+    quarantine: Path | None = None,
     threads: int = 0,
     **settings: Any,
 ) -> Pixels | Veiled:
@@ -77,6 +81,7 @@ def veil(
         output: where the file goes; `photo_veiled.jpg` beside the source where unset. Arrays come back as arrays.
         policy: what to look for and what to cover it with; `settings` are its fields, as in `method="mosaic:cells=4"`.
         overwrite: replace an existing output.
+        quarantine: where a file goes that verification refuses; OUTPUT.quarantine/ beside the output where unset.
         threads: of the detector; 0 for all cores.
 
     Returns:
@@ -86,6 +91,7 @@ def veil(
         RequestError: a setting is wrong, or the output is the source.
         InputError: the file is not a picture, is damaged, or is of a kind that is refused.
         OutputError: the result cannot be written, or is there already. Nothing half-written stays.
+        Refused: verification (`policy.verify`) found a face or a leak; the result is in quarantine.
     """
     policy = _policy(policy, settings)
     detector = detector_of(policy, threads)
@@ -97,7 +103,7 @@ def veil(
     path, target = Path(source), Path(output) if output is not None else default_output(Path(source))
     opened = media.open(path)
     frames = ((frame, look(frame, detector, policy)) for frame in opened)
-    return _write(opened, frames, path, target, policy, overwrite)
+    return _write(opened, frames, path, target, policy, overwrite, quarantine)
 
 
 def analyse(source: Pixels | str | Path, *, policy: Policy | None = None, threads: int = 0, **settings: Any) -> Plan:
@@ -118,11 +124,23 @@ def analyse(source: Pixels | str | Path, *, policy: Policy | None = None, thread
 @overload
 def apply(source: Pixels, plan: Plan) -> Pixels: ...
 @overload
-def apply(source: str | Path, plan: Plan, output: str | Path | None = ..., *, overwrite: bool = ...) -> Veiled: ...
+def apply(
+    source: str | Path,
+    plan: Plan,
+    output: str | Path | None = ...,
+    *,
+    overwrite: bool = ...,
+    quarantine: Path | None = ...,
+) -> Veiled: ...
 
 
 def apply(
-    source: Pixels | str | Path, plan: Plan, output: str | Path | None = None, *, overwrite: bool = False
+    source: Pixels | str | Path,
+    plan: Plan,
+    output: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    quarantine: Path | None = None,
 ) -> Pixels | Veiled:
     """Cover what the plan names, without looking for faces.
 
@@ -137,7 +155,7 @@ def apply(
     if plan.digest and plan.digest != opened.digest:
         raise InputError(f"{path} has changed since its plan was made", hint="make the plan anew")
     frames = ((frame, _planned(plan, frame)) for frame in opened)
-    return _write(opened, frames, path, target, policy, overwrite)
+    return _write(opened, frames, path, target, policy, overwrite, quarantine)
 
 
 @lru_cache(maxsize=4)
@@ -145,7 +163,7 @@ def detector_of(policy: Policy, threads: int = 0) -> Detector:
     """The detector that a policy asks for, with its method's needs checked. Raises `RequestError`, `MissingExtra`."""
     method = plugins.make(plugins.DEIDENTIFY, policy.method)
     detector = detect.build(policy.preset, policy.detector, Runtime(policy.provider, threads), policy.min_score)
-    if getattr(method, "needs_landmarks", False) and not detector.landmarks:
+    if getattr(method, "needs_landmarks", False) and not detector.gives_landmarks:
         raise RequestError(f"method '{method.name}' needs landmarks, which detector '{detector.spec}' does not give")
     return detector
 
@@ -186,11 +204,31 @@ def _write(
     target: Path,
     policy: Policy,
     overwrite: bool,
+    quarantine: Path | None,
 ) -> Veiled:
-    faces = kept = 0
-    with media.create(target, source.info, overwrite=overwrite) as sink:
+    faces = 0
+    kept: dict[int, Floats] = {}
+    aside = quarantine or target.with_name(target.name + QUARANTINE) / target.name
+    inspect = partial(_inspect, target=target, aside=aside, policy=policy, kept=kept) if policy.verifies else None
+    with media.create(target, source.info, overwrite=overwrite, inspect=inspect) as sink:
         for frame, plan in frames:
             sink.append(_render(frame, plan, policy))
             faces += len(plan.regions)
-            kept += sum(plugins.parse(method).name == "keep" for method in plan.methods)
-    return Veiled(path, target, faces, kept, source.info.notes)
+            stays = np.array([plugins.parse(method).name == "keep" for method in plan.methods], bool)
+            kept[frame.index] = plan.regions.xyxy[stays]
+    return Veiled(path, target, faces, sum(map(len, kept.values())), source.info.notes)
+
+
+def _inspect(data: bytes, *, target: Path, aside: Path, policy: Policy, kept: dict[int, Floats]) -> None:
+    """Refuse a file in which a leak is found, or a face that was not kept; it goes aside with the reason."""
+    from faceveil.verify.check import DETECTOR, examine  # noqa: PLC0415  (loads OpenCV)
+
+    detector = detect.build(policy.preset, DETECTOR, Runtime(policy.provider, 1))
+    found = examine(data, detector, kept=kept)
+    if found.clean:
+        return
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    media.publish(aside, data, overwrite=True, mode=0o600)
+    reason = json.dumps(found.as_dict(), indent=1).encode()
+    media.publish(aside.with_name(aside.name + ".json"), reason, overwrite=True, mode=0o600)
+    raise Refused(f"{target} was not published: {found.sentence()}", hint=f"it is kept in {aside}")

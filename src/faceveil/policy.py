@@ -66,7 +66,9 @@ class Policy(BaseModel):
     seed: int | None = Field(None, ge=0)
     """Seed of random methods, for repeatable experiments; unset, the system's entropy is used."""
     provider: Provider = "cpu"
-    """ONNX Runtime's execution provider."""
+    """Where networks run: the CPU, or what is installed beside."""
+    verify: bool | None = None
+    """Look at each result for faces and leaks before it is published; unset, only `thorough` does."""
 
     @field_validator("cover", mode="before")
     @classmethod
@@ -84,6 +86,11 @@ class Policy(BaseModel):
             except RequestError as error:
                 raise ValueError(str(error)) from None
         return value
+
+    @property
+    def verifies(self) -> bool:
+        """Whether results are looked at before they are published."""
+        return self.preset == "thorough" if self.verify is None else self.verify
 
     @classmethod
     def of(cls, **settings: Any) -> Policy:

@@ -68,7 +68,7 @@ def process(
     todo: list[Task] = []
     for task in tasks:
         before = (earlier or {}).get(str(task.source))
-        done = None if overwrite or setup.action == "analyse" else _standing(task, before, made_by)
+        done = None if overwrite or setup.action in ("analyse", "check") else _standing(task, before, made_by)
         if done is not None:
             yield done
         else:

@@ -18,7 +18,7 @@ from faceveil import media
 from faceveil.dataset.task import Task
 from faceveil.errors import RequestError
 from faceveil.media.kinds import HEAD
-from faceveil.pipeline import SUFFIX, default_output
+from faceveil.pipeline import QUARANTINE, SUFFIX, default_output
 from faceveil.types import Plan
 
 # Extensions of pictures: a damaged file has no signature, and must fail by name rather than be passed over.
@@ -26,6 +26,7 @@ _PICTURE = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .dib .tif .tiff .heic .heif .hif .avif .avifs "
     ".gif .jp2 .j2k .jpx .mpo .psd .ico .dcm .raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf".split()
 )
+_APPENDED = (SUFFIX, "_anonymized", "_blurred", "_anonymised")
 _SAME = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif", ".hif": ".heic", ".heif": ".heic"}
 
 
@@ -58,7 +59,7 @@ def collect(inputs: Sequence[str | Path], output: Path | None = None, *, in_plac
             _walk(path, root, found, in_place)
         else:
             target = path if in_place else default_output(path) if output is None else output
-            found.tasks.append(Task(source=path, output=target / path.name if into_folder and not in_place else target))
+            found.tasks.append(_into(path, target, Path(path.name)) if into_folder else _single(path, target))
     if output is not None and not into_folder:
         _same_suffix(found.tasks[0])
     if not in_place:
@@ -74,15 +75,62 @@ def of_plans(plans: Sequence[Plan], output: Path | None = None) -> list[Task]:
         if not source.is_file():
             raise RequestError(f"there is no '{source}', which the plan names")
     if output is None:
-        tasks = [Task(source=source, output=default_output(source)) for source in sources]
+        tasks = [_single(source, default_output(source)) for source in sources]
     elif not _is_folder(output, sources):
-        tasks = [Task(source=sources[0], output=output)]
+        tasks = [_single(sources[0], output)]
         _same_suffix(tasks[0])
     else:
         root = os.path.commonpath([source.absolute().parent for source in sources])
-        tasks = [Task(source=s, output=output / s.absolute().relative_to(root)) for s in sources]
+        tasks = [_into(source, output, source.absolute().relative_to(root)) for source in sources]
     _refuse_clashes(tasks)
     return tasks
+
+
+def to_check(inputs: Sequence[str | Path], original: Path | None = None) -> Inputs:
+    """Tasks without outputs for files to examine, each beside its original where there is one.
+
+    An original folder is searched for the same relative name, then for the name without what tools append to it.
+    """
+    found = Inputs()
+    paths = _unique(path for item in inputs for path in _expand(str(item)))
+    if original is not None and not original.exists():
+        raise RequestError(f"there is no '{original}'")
+    if original is not None and original.is_file() and (len(paths) != 1 or paths[0].is_dir()):
+        raise RequestError(f"'{original}' is one file, and several are to be checked")
+    for path in paths:
+        inside = Inputs()
+        if path.is_dir():
+            _walk(path, path, inside, in_place=True)
+        else:
+            inside.tasks.append(_single(path, path))
+        for task in inside.tasks:
+            relative = task.source.relative_to(path) if path.is_dir() else Path(path.name)
+            found.tasks.append(task.model_copy(update={"original": _original(relative, original)}))
+        found.ignored += inside.ignored
+    return found
+
+
+def _original(relative: Path, original: Path | None) -> Path | None:
+    if original is None or original.is_file():
+        return original
+    stem = relative.stem
+    names = [relative.name, *(stem.removesuffix(s) + relative.suffix for s in _APPENDED if stem.endswith(s))]
+    for name in names:
+        candidate = original / relative.with_name(name)
+        if candidate.is_file():
+            return candidate
+    raise RequestError(f"'{original}' holds no original of '{relative}'")
+
+
+def _single(source: Path, output: Path) -> Task:
+    """One file to one file; its quarantine is a folder named after it."""
+    return Task(source=source, output=output, quarantine=output.with_name(output.name + QUARANTINE) / output.name)
+
+
+def _into(source: Path, root: Path, relative: Path) -> Task:
+    """One file into a folder; the quarantine lies beside that folder, never in what is handed on."""
+    aside = root.absolute().with_name(root.absolute().name + QUARANTINE)
+    return Task(source=source, output=root / relative, quarantine=aside / relative)
 
 
 def _expand(item: str) -> list[Path]:
@@ -139,6 +187,7 @@ def _walk(folder: Path, root: Path, found: Inputs, in_place: bool) -> None:
             name
             for name in folders
             if os.path.abspath(Path(here, name)) != own
+            and not name.endswith(QUARANTINE)
             and not (name.endswith(SUFFIX) and name.removesuffix(SUFFIX) in folders)
         )
         for name in sorted(files):
@@ -146,7 +195,7 @@ def _walk(folder: Path, root: Path, found: Inputs, in_place: bool) -> None:
             if name.startswith(".") or not _is_picture(path):
                 found.ignored.append(path)
             else:
-                found.tasks.append(Task(source=path, output=root / path.relative_to(folder)))
+                found.tasks.append(_into(path, root, path.relative_to(folder)))
 
 
 def _is_picture(path: Path) -> bool:

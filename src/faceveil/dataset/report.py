@@ -28,6 +28,7 @@ class Outcome(BaseModel):
     status: done; kept (an earlier output stands); failed or refused, with `reason`.
     faces: regions found; visible: how many of these stay visible by the policy.
     size, mtime_ns: of the source, to tell on a rerun whether it has changed.
+    plan: plan lines, of `analyse`. found: what `check` found.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class Outcome(BaseModel):
     mtime_ns: int = 0
     policy: str = ""
     plan: tuple[str, ...] = ()
+    found: dict[str, Any] = {}
 
 
 class Totals(BaseModel):

@@ -19,13 +19,13 @@ class Setup(BaseModel):
     """What all tasks of a run share.
 
     action: veil finds and covers; analyse returns plan lines, with sources relative to the file `plan`; apply covers
-    what each task's plan names.
+    what each task's plan names; check examines `source`, beside `original` where there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     policy: Policy
-    action: Literal["veil", "analyse", "apply"] = "veil"
+    action: Literal["veil", "analyse", "apply", "check"] = "veil"
     threads: int = 1
     plan: Path | None = None
 
@@ -34,14 +34,17 @@ class Task(BaseModel):
     """One input and its output.
 
     plan: the text of a plan file for this source alone, to apply. overwrite: replace what stands at `output`.
+    quarantine: where a result goes that verification refuses. original: what to check `source` against.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Path
     output: Path
+    quarantine: Path
     overwrite: bool = False
     plan: str = ""
+    original: Path | None = None
 
 
 def run(task: Task, setup: Setup) -> Outcome:
@@ -53,7 +56,8 @@ def run(task: Task, setup: Setup) -> Outcome:
         if error.exit_code not in (Exit.SOME_FAILED, Exit.REFUSED):
             raise
         status: Literal["failed", "refused"] = "refused" if error.exit_code == Exit.REFUSED else "failed"
-        done = Outcome(source=str(task.source), status=status, reason=str(error).removeprefix(f"{task.source} "))
+        reason = str(error).removeprefix(f"{task.source} ").removeprefix("the picture ")
+        done = Outcome(source=str(task.source), status=status, reason=reason)
     except MemoryError:
         done = Outcome(source=str(task.source), status="failed", reason="not enough memory for this picture")
     return done.model_copy(update={"ms": round((time.perf_counter() - started) * 1000, 1)})
@@ -62,14 +66,23 @@ def run(task: Task, setup: Setup) -> Outcome:
 def _veil(task: Task, setup: Setup) -> Outcome:
     _make_folder(task.output.parent)
     return _written(
-        pipeline.veil(task.source, task.output, policy=setup.policy, overwrite=task.overwrite, threads=setup.threads)
+        pipeline.veil(
+            task.source,
+            task.output,
+            policy=setup.policy,
+            overwrite=task.overwrite,
+            quarantine=task.quarantine,
+            threads=setup.threads,
+        )
     )
 
 
 def _apply(task: Task, setup: Setup) -> Outcome:
     (plan,) = plans.parse(task.plan, Path("plan"))
     _make_folder(task.output.parent)
-    return _written(pipeline.apply(task.source, plan, task.output, overwrite=task.overwrite))
+    return _written(
+        pipeline.apply(task.source, plan, task.output, overwrite=task.overwrite, quarantine=task.quarantine)
+    )
 
 
 def _analyse(task: Task, setup: Setup) -> Outcome:
@@ -81,7 +94,27 @@ def _analyse(task: Task, setup: Setup) -> Outcome:
     return Outcome(source=str(task.source), status="done", faces=plan.faces, plan=lines)
 
 
-_ACTIONS = {"veil": _veil, "apply": _apply, "analyse": _analyse}
+def _check(task: Task, setup: Setup) -> Outcome:
+    from faceveil.verify.check import DETECTOR, MIN_SCORE, Original, check  # noqa: PLC0415  (loads OpenCV)
+
+    policy = setup.policy
+    looker = policy.model_copy(update={"detector": policy.detector or DETECTOR, "method": "veil", "min_score": None})
+    finder = policy.model_copy(update={"detector": None, "min_score": None})
+    original = None
+    if task.original is not None:
+        original = Original(task.original, pipeline.detector_of(finder, setup.threads), policy.cover)
+    least = MIN_SCORE if policy.min_score is None else policy.min_score
+    found = check(task.source, pipeline.detector_of(looker, setup.threads), original=original, min_score=least)
+    return Outcome(
+        source=str(task.source),
+        status="done" if found.clean else "refused",
+        faces=len(found.faces),
+        reason=found.sentence(),
+        found=found.as_dict(),
+    )
+
+
+_ACTIONS = {"veil": _veil, "apply": _apply, "analyse": _analyse, "check": _check}
 
 
 def _make_folder(folder: Path) -> None:

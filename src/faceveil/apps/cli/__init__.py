@@ -34,7 +34,14 @@ class _Commands(click.Group):
         return command
 
 
-_COMMANDS = {"veil": "veil", "apply": "veil", "detectors": "about", "methods": "about", "doctor": "about"}
+_COMMANDS = {
+    "veil": "veil",
+    "apply": "veil",
+    "check": "check",
+    "detectors": "about",
+    "methods": "about",
+    "doctor": "about",
+}
 
 EXAMPLES = """\b
 Examples:

@@ -31,7 +31,10 @@ def policy_options(command: _Command) -> _Command:
 
 
 def _option(name: str, info: FieldInfo) -> Callable[[_Command], _Command]:
-    flags = [f"--{name.replace('_', '-')}"] + ([_SHORT[name]] if name in _SHORT else [])
+    flag = name.replace("_", "-")
+    if info.annotation == bool | None:
+        return click.option(f"--{flag}/--no-{flag}", name, default=None, help=info.description)
+    flags = [f"--{flag}"] + ([_SHORT[name]] if name in _SHORT else [])
     is_choice = get_origin(info.annotation) is Literal
     default = "face" if name == "cover" else info.default
     help_text = f"{info.description} [default: {default}]" if default is not None else info.description

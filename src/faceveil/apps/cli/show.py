@@ -14,14 +14,14 @@ from faceveil.dataset.report import Outcome, Totals
 _EVERY_S = 10.0  # between plain progress lines, where the output is not a terminal
 
 
-def progress(outcomes: Iterable[Outcome], total: int, *, quiet: bool) -> Iterator[Outcome]:
-    """Pass outcomes on, showing progress on standard error and each failure as it happens."""
+def progress(outcomes: Iterable[Outcome], total: int, *, quiet: bool, each: bool = True) -> Iterator[Outcome]:
+    """Pass outcomes on, showing progress on standard error and, if `each`, every failure as it happens."""
     if total == 1 or quiet:
-        yield from _complaining(outcomes, _say)
+        yield from _complaining(outcomes, _say) if each else outcomes
     elif sys.stderr.isatty():
-        yield from _bar(outcomes, total)
+        yield from _bar(outcomes, total, each=each)
     else:
-        yield from _plain(outcomes, total)
+        yield from _plain(outcomes, total, each=each)
 
 
 def _say(line: str) -> None:
@@ -36,7 +36,7 @@ def _complaining(outcomes: Iterable[Outcome], say: Callable[[str], None]) -> Ite
         yield outcome
 
 
-def _bar(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+def _bar(outcomes: Iterable[Outcome], total: int, *, each: bool) -> Iterator[Outcome]:
     from rich.console import Console  # noqa: PLC0415  (costs 50 ms, wanted only for a bar)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
@@ -50,16 +50,16 @@ def _bar(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=total, rate=0.0, faces=0)
         started, faces = time.monotonic(), 0
-        for n, outcome in enumerate(_complaining(outcomes, bar.console.out), 1):
+        for n, outcome in enumerate(_complaining(outcomes, bar.console.out) if each else outcomes, 1):
             faces += outcome.faces
             rate = n / max(time.monotonic() - started, 1e-3)
             bar.update(task, advance=1, rate=rate, faces=faces)
             yield outcome
 
 
-def _plain(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+def _plain(outcomes: Iterable[Outcome], total: int, *, each: bool) -> Iterator[Outcome]:
     started = last = time.monotonic()
-    for n, outcome in enumerate(_complaining(outcomes, _say), 1):
+    for n, outcome in enumerate(_complaining(outcomes, _say) if each else outcomes, 1):
         now = time.monotonic()
         if now - last >= _EVERY_S and n < total:
             rate = n / (now - started)

@@ -1,0 +1,66 @@
+"""`faceveil check`: what still shows, in files of any origin."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from faceveil.apps.cli import show
+from faceveil.dataset.batch import cores, process
+from faceveil.dataset.inputs import to_check
+from faceveil.dataset.report import Outcome, exit_code
+from faceveil.dataset.task import Setup
+from faceveil.policy import Policy
+
+
+@click.command(
+    epilog="\b\nExit codes: 0 nothing found, 1 a file cannot be read, 2 wrong request, 4 something was found."
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
+@click.option("--original", type=click.Path(path_type=Path), help="File or folder that they were made from.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that was found as JSON.")
+@click.option("-d", "--detector", help="Looks for visible faces. [default: mtcnn:min_size=32]")
+@click.option("--min-score", type=float, help="Of a visible face. [default: 0.95]")
+@click.option("--cover", help="How much around the original's faces may differ. [default: face]")
+@click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Processes. [default: all cores]")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but what was found.")
+def check(
+    files: tuple[str, ...],
+    original: Path | None,
+    as_json: bool,
+    detector: str | None,
+    min_score: float | None,
+    cover: str | None,
+    jobs: int | None,
+    quiet: bool,
+) -> None:
+    """Look for visible faces and leaks in files that any tool has made.
+
+    Faces: by another detector than the default one, in four rotations and two sizes, in every frame. Leaks: anything
+    in the container beside the picture, its colour profile, resolution and orientation. With --original: what changed
+    outside the faces, and whether faces or bytes of the original are still there.
+    """
+    settings = {"detector": detector, "min_score": min_score, "cover": cover}
+    policy = Policy.of(**{key: value for key, value in settings.items() if value is not None})
+    tasks = to_check(files, original).tasks
+    outcomes = process(tasks, Setup(policy=policy, action="check"), workers=jobs or cores())
+    found = sorted(show.progress(outcomes, len(tasks), quiet=quiet, each=False), key=lambda outcome: outcome.source)
+    if as_json:
+        click.echo(json.dumps([{"file": o.source, **(o.found or {"error": o.reason})} for o in found], indent=1))
+    else:
+        _print(found, quiet=quiet)
+    sys.exit(exit_code(found))
+
+
+def _print(found: list[Outcome], *, quiet: bool) -> None:
+    for outcome in found:
+        if outcome.status != "done" or (len(found) == 1 and not quiet):
+            click.echo(f"{outcome.source}: {outcome.reason}")
+    if len(found) > 1 and not quiet:
+        bad = sum(outcome.status == "refused" for outcome in found)
+        unread = sum(outcome.status == "failed" for outcome in found)
+        rest = f", {unread} cannot be read" if unread else ""
+        click.echo(f"{len(found)} files: nothing found in {len(found) - bad - unread}, something in {bad}{rest}")

@@ -1,0 +1,1 @@
+"""Proof: what still shows in a file, found by other means than those that made it."""

@@ -1,0 +1,82 @@
+"""Whatever a file holds beside its picture, found by walking its container and by searching its bytes.
+
+Written against the formats' standards and apart from the code that writes files: a check that shared the writer's
+mistakes would prove nothing. It works on the output of any tool.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from faceveil.verify import bmff, bmp, gif, jpeg, png, riff, tiff
+from faceveil.verify.leak import Leak
+
+_WALKERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], list[Leak]]], ...] = tuple(
+    (re.compile(head, re.DOTALL), walker)
+    for head, walker in (
+        (rb"\xff\xd8\xff", jpeg.carve),
+        (rb"\x89PNG\r\n\x1a\n", png.carve),
+        (rb"RIFF....WEBP", riff.carve),
+        (rb"GIF8[79]a", gif.carve),
+        (rb"BM.{12}[\x0c\x28-\x7c]\0\0\0", bmp.carve),
+        (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]", tiff.carve),
+        (rb"....ftyp|\0\0\0\x0cjP  |....moov|....mdat", bmff.carve),
+    )
+)
+
+_EMBEDDED = (
+    (re.compile(rb"\xff\xd8\xff[\xc0-\xc3\xc4\xdb\xe0-\xef\xfe]"), "a JPEG"),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "a PNG"),
+    (re.compile(rb"RIFF....WEBPVP8[ LX]", re.DOTALL), "a WebP"),
+    (re.compile(rb"GIF8[79]a"), "a GIF"),
+    (re.compile(rb"\0\0\0[\x10-\x80]ftyp(?!jp2 |jpx )[ -~]{4}"), "a HEIF, AVIF or MP4"),
+    (re.compile(rb"Exif\0\0(?:II\x2a\0|MM\0\x2a)"), "EXIF"),
+    (re.compile(rb"<x:xmpmeta|<\?xpacket"), "XMP"),
+    (re.compile(rb"8BIM\x04[\x04\x09\x0c]"), "a Photoshop resource"),
+)
+_SOF = re.compile(rb"\xff[\xc0-\xc3]\0[\x0b\x0e\x11\x14]\x08")
+
+
+def carve(data: bytes) -> list[Leak]:
+    """Everything in a file that is neither picture nor on the allow-list, by offset; empty if it is clean.
+
+    The allow-list: colour profile (ICC), resolution, orientation, and what the format needs to show the picture.
+    """
+    walk = next((walker for head, walker in _WALKERS if head.match(data)), None)
+    leaks = [Leak("a container of unknown kind: only known signatures were searched", 0, 0)]
+    if walk is not None:
+        try:
+            leaks = walk(data)
+        except (IndexError, KeyError, OverflowError) as error:
+            leaks = [Leak(f"a damaged container ({type(error).__name__})", 0, len(data))]
+    found = [*leaks, *(leak for leak in embedded(data, known=walk is not None) if not _inside(leak, leaks))]
+    return sorted(found, key=lambda leak: (leak.offset, leak.what))
+
+
+def embedded(data: bytes, *, known: bool = False) -> list[Leak]:
+    """Signatures of pictures and metadata anywhere but at the start of the file.
+
+    known: the container was walked: its EXIF was read tag by tag, and the parts of a TIFF may be JPEGs.
+    """
+    found = []
+    parts = tiff.parts(data) if known and data[:2] in (b"II", b"MM") else frozenset[int]()
+    for pattern, what in _EMBEDDED:
+        if known and what == "EXIF":
+            continue
+        for match in pattern.finditer(data, 1):
+            # Compressed data holds any four bytes by chance: a JPEG must have a frame header too.
+            if what == "a JPEG" and not _SOF.search(data, match.start(), match.start() + (1 << 17)):
+                continue
+            if match.start() in parts:
+                continue
+            found.append(Leak(f"{what} inside the file", match.start(), match.end() - match.start()))
+    return found
+
+
+def _inside(leak: Leak, others: list[Leak]) -> bool:
+    """Whether a leak only repeats a larger one that was found by walking."""
+    return any(
+        other.size and other.offset <= leak.offset and leak.offset + leak.size <= other.offset + other.size
+        for other in others
+    )
