@@ -82,7 +82,7 @@ def lines(plan: Plan, *, landmarks: bool) -> Iterator[str]:
             "size": list(frame.size),
             "faces": [_face(frame, i, landmarks) for i in range(len(frame.regions))],
         }
-        yield json.dumps(line, ensure_ascii=False)
+        yield json.dumps(line)
 
 
 def _face(frame: FramePlan, i: int, landmarks: bool) -> dict[str, Any]:
@@ -144,7 +144,9 @@ def parse(content: str, path: Path) -> list[Plan]:
 
 def _parse(kind: type[_Model], path: Path, number: int, line: str) -> _Model:
     try:
-        return kind.model_validate_json(line)
+        return kind.model_validate(json.loads(line))
+    except json.JSONDecodeError as error:
+        raise RequestError(f"{path}, line {number}: is not JSON ({error.msg} at column {error.colno})") from None
     except ValidationError as error:
         raise RequestError(f"{path}, line {number}: {plugins.explain(error)}") from None
 

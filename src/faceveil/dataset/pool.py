@@ -14,6 +14,7 @@ from typing import Self
 
 from faceveil.dataset.report import Outcome
 from faceveil.dataset.task import Setup, Task
+from faceveil.dataset.wire import from_line, to_line
 from faceveil.errors import Exit, FaceveilError, MissingExtra, RequestError, WorkerError
 
 TIME_LIMIT_S = 600.0
@@ -31,14 +32,14 @@ class _Worker:
             # A session of its own: Ctrl-C in the terminal reaches the parent alone.
             start_new_session=True,
         )
-        self._send(setup.model_dump_json())
+        self._send(to_line(setup))
         self._timed_out = False
 
-    def _send(self, line: str) -> None:
+    def _send(self, line: bytes) -> None:
         stdin = self._process.stdin
         if stdin is None:
             raise WorkerError("the worker has no input")
-        stdin.write(line.encode() + b"\n")
+        stdin.write(line)
         stdin.flush()
 
     def ask(self, task: Task) -> Outcome:
@@ -47,7 +48,7 @@ class _Worker:
         timer.daemon = True
         timer.start()
         try:
-            self._send(task.model_dump_json())
+            self._send(to_line(task))
             stdout = self._process.stdout
             line = stdout.readline() if stdout is not None else b""
         except BrokenPipeError:
@@ -59,7 +60,7 @@ class _Worker:
             raise {Exit.MISSING_PART: MissingExtra}.get(Exit(int(code)), RequestError)(message)
         if not line.endswith(b"\n"):
             raise WorkerError(f"the process that worked on it {self._how_it_ended()}")
-        return Outcome.model_validate_json(line)
+        return from_line(Outcome, line)
 
     def _time_out(self) -> None:
         self._timed_out = True

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from faceveil.dataset.wire import from_line, to_line
 from faceveil.errors import Exit, OutputError, RequestError
 from faceveil.media.atomic import publish
 
@@ -114,16 +115,16 @@ class Journal:
         found: list[Outcome] = []
         try:
             if self._path.exists():
-                found += Report.model_validate_json(self._path.read_bytes()).files
-        except (ValidationError, OSError):
+                found += from_line(Report, self._path.read_bytes()).files
+        except (ValueError, OSError):
             raise RequestError(
                 f"'{self._path}' is there and is not a report of faceveil", hint="choose another name for --report"
             ) from None
         if self._part.exists():
             for line in self._part.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
-                    found.append(Outcome.model_validate_json(line))
-                except ValidationError:
+                    found.append(from_line(Outcome, line))
+                except ValueError:
                     continue  # the line that was being written when the run was killed
         return {outcome.source: outcome for outcome in found}
 
@@ -141,7 +142,7 @@ class Journal:
         self.outcomes.append(outcome.model_copy(update={"plan": ()}))
         if self._part is not None:
             try:
-                os.write(self._file, b"\n" + self.outcomes[-1].model_dump_json().encode())
+                os.write(self._file, b"\n" + to_line(self.outcomes[-1]))
             except OSError as error:
                 raise OutputError(f"cannot write the report '{self._path}': {error.strerror}") from None
 
@@ -175,6 +176,6 @@ class Journal:
         os.close(self._file)
         if kind is not None:
             return  # the journal stays, a rerun resumes from it
-        text = json.dumps(self.report().model_dump(mode="json", exclude_defaults=True), indent=1, ensure_ascii=False)
+        text = json.dumps(self.report().model_dump(mode="json", exclude_defaults=True), indent=1)
         publish(self._path, text.encode() + b"\n", overwrite=True)
         self._part.unlink()

@@ -11,24 +11,25 @@ import sys
 from typing import BinaryIO
 
 from faceveil.dataset.task import Setup, Task, run
+from faceveil.dataset.wire import from_line, to_line
 from faceveil.errors import FaceveilError
 
 
 def main() -> int:
     """Serve until standard input ends, as it does when the parent dies."""
     with _private_stdout() as out:
-        setup = Setup.model_validate_json(sys.stdin.buffer.readline())
+        setup = from_line(Setup, sys.stdin.buffer.readline())
         if setup.threads == 1:
             import cv2  # noqa: PLC0415  (not needed by processes that only start workers)
 
             cv2.setNumThreads(1)
         for line in sys.stdin.buffer:
             try:
-                answer = run(Task.model_validate_json(line), setup).model_dump_json()
+                answer = to_line(run(from_line(Task, line), setup))
             except FaceveilError as error:
-                out.write(f"stop {error.exit_code} {error}\n".encode())
+                out.write(f"stop {error.exit_code} {error}\n".encode("utf-8", "backslashreplace"))
                 return 1
-            out.write(answer.encode() + b"\n")
+            out.write(answer)
             out.flush()
     return 0
 

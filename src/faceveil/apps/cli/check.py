@@ -58,7 +58,7 @@ def check(
 def _print(found: list[Outcome], *, quiet: bool) -> None:
     for outcome in found:
         if outcome.status != "done" or (len(found) == 1 and not quiet):
-            click.echo(f"{outcome.source}: {outcome.reason}")
+            click.echo(show.printable(f"{outcome.source}: {outcome.reason}"))
     if len(found) > 1 and not quiet:
         bad = sum(outcome.status == "refused" for outcome in found)
         unread = sum(outcome.status == "failed" for outcome in found)

@@ -71,21 +71,26 @@ def _plain(outcomes: Iterable[Outcome], total: int, *, each: bool) -> Iterator[O
 def complaint(outcome: Outcome) -> str:
     """The line for an input that failed; empty for others."""
     if outcome.status in ("failed", "refused"):
-        return f"{outcome.status}: {outcome.source}: {outcome.reason}"
+        return f"{outcome.status}: {printable(outcome.source)}: {printable(outcome.reason)}"
     return ""
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: file names may hold line ends, control codes, or bytes that are no text at all."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def one_line(outcome: Outcome) -> str:
     """What became of the only file of a run."""
     if outcome.status == "kept":
         note = "".join(f" ({n})" for n in outcome.notes) or " (--overwrite makes it anew)"
-        return f"{outcome.source}: {outcome.output} is there already and was kept{note}"
+        return printable(f"{outcome.source}: {outcome.output} is there already and was kept{note}")
     found = _faces(outcome.faces)
     some = "" if outcome.visible == outcome.faces else f"{outcome.visible} of them "
     visible = f", {some}left visible" if outcome.visible else ""
     where = f" -> {outcome.output}" if outcome.output else ""
     notes = "".join(f"\n  {note}" for note in outcome.notes)
-    return f"{outcome.source}: {found}{visible}{where}{notes}"
+    return printable(f"{outcome.source}: {found}{visible}{where}") + notes
 
 
 def summary(totals: Totals, seconds: float, output: Path | None) -> str:
