@@ -132,7 +132,8 @@ def quantised(model: Any, ranges: dict[str, list[float]]) -> Any:
     ranges: for each tensor of the float graph, its smallest and largest value. Bytes in: a pixel is its own quantum
     (scale 1, zero point 0), so the network starts without any conversion.
     """
-    from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType, TensorsData  # noqa: PLC0415
+    from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType  # noqa: PLC0415
+    from onnxruntime.quantization.calibrate import TensorsData  # noqa: PLC0415
 
     limits = {name: tuple(np.array([x], np.float32) for x in pair) for name, pair in ranges.items()}
     limits["floats"] = (np.array([0], np.float32), np.array([255], np.float32))

@@ -15,7 +15,7 @@ from faceveil.types import Frame
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from scoring import Tally, truths  # noqa: E402
+from scoring import Tally, truths
 
 
 @pytest.mark.shared_data

@@ -47,6 +47,15 @@ def test_an_absent_provider_is_never_replaced_in_silence(provider: str) -> None:
     assert caught.value.hint == runtime.CURES[provider]
 
 
+@pytest.mark.skipif("openvino" in ABSENT, reason="needs the extra 'openvino'")
+@pytest.mark.parametrize(("spec", "pixels"), [("centerface:precision=fp32", 0.1), ("centerface", 3), ("mtcnn", 0.1)])
+def test_openvino_finds_what_the_default_finds(spec: str, pixels: float, portrait: Path) -> None:
+    frame = Frame(np.asarray(Image.open(portrait)))
+    ours, theirs = (build("fast", spec, Runtime(provider, 1))(frame) for provider in ("cpu", "openvino"))
+    assert theirs.xyxy == pytest.approx(ours.xyxy, abs=pixels)
+    assert theirs.score == pytest.approx(ours.score, abs=0.03)
+
+
 def test_unknown_provider_and_threads() -> None:
     with pytest.raises(RequestError, match="no provider is called 'tpu'"):
         Runtime("tpu")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SIZES = (640, 320)
 """Longest sides, in pixels, at which a frame is looked at; smaller frames are not enlarged."""
+ROTATED = 0.98
+"""Least score of a face that is not upright: of 31 veiled WIDER pictures clasped hands scored 0.954 when turned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,13 @@ def visible(frame: Frame, detector: Detector, min_score: float, *, except_at: Fl
         size = max(1, round(frame.width * factor)), max(1, round(frame.height * factor))
         small = cast("Pixels", cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA))
         for quarter in range(4):
+            least = max(min_score, ROTATED) if quarter else min_score
             regions = detector(Frame(cast("Pixels", np.ascontiguousarray(np.rot90(small, quarter)))))
             upright = _unrotated(regions.xyxy, quarter, size) / factor
             found += [
                 Seen(frame.index, tuple(round(float(v), 1) for v in box), round(float(score), 3), 90 * quarter)  # type: ignore[arg-type]
                 for box, score in zip(upright, regions.score, strict=True)
-                if score >= min_score
+                if score >= least
             ]
     found.sort(key=lambda seen: -seen.score)
     kept: list[Seen] = []
