@@ -45,8 +45,8 @@ class Veiled:
 
 
 def default_output(source: Path) -> Path:
-    """`photo_veiled.jpg` beside `photo.jpg`."""
-    return source.with_name(source.stem + SUFFIX + source.suffix)
+    """`photo_veiled.jpg` beside `photo.jpg`; `photo_veiled.tif` beside a camera RAW, which nobody can write."""
+    return source.with_name(source.stem + SUFFIX + media.planned_suffix(source))
 
 
 @overload
@@ -149,12 +149,13 @@ def apply(
     policy = Policy.of(**plan.policy)
     if isinstance(source, np.ndarray):
         frame = Frame(source)
-        return _render(frame, _planned(plan, frame), policy).pixels.copy()
+        return _render(frame, _planned({line.index: line for line in plan}, frame, plan.source), policy).pixels.copy()
     path, target = Path(source), Path(output) if output is not None else default_output(Path(source))
     opened = media.open(path)
     if plan.digest and plan.digest != opened.digest:
         raise InputError(f"{path} has changed since its plan was made", hint="make the plan anew")
-    frames = ((frame, _planned(plan, frame)) for frame in opened)
+    planned = {line.index: line for line in plan}
+    frames = ((frame, _planned(planned, frame, path)) for frame in opened)
     return _write(opened, frames, path, target, policy, overwrite, quarantine)
 
 
@@ -190,11 +191,10 @@ def _render(frame: Frame, plan: FramePlan, policy: Policy) -> Frame:
     return paint(frame, plan, policy.cover, policy.seed)
 
 
-def _planned(plan: Plan, frame: Frame) -> FramePlan:
-    for planned in plan:
-        if planned.index == frame.index:
-            return planned
-    raise InputError(f"the plan has no line for frame {frame.index} of {plan.source}")
+def _planned(lines: dict[int, FramePlan], frame: Frame, source: str | Path) -> FramePlan:
+    if frame.index not in lines:
+        raise InputError(f"the plan has no line for frame {frame.index} of {source}")
+    return lines[frame.index]
 
 
 def _write(

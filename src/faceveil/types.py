@@ -178,7 +178,7 @@ class FramePlan:
 class Plan:
     """What is to be covered in one source, frame by frame: the result of `analyse`, the input of `apply`.
 
-    A plan is personal data: box coordinates alone identify about 5 % of 100 people (docs/privacy.md).
+    A plan is personal data: box coordinates alone identify 7 % of 79 people (docs/privacy.md).
     source: the path or a name; digest: SHA-256 of the source's bytes (empty for arrays), checked on replay.
     detector, policy: what made it, as text, for the record.
     """

@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin
 
 WIDTH, HEIGHT = 64, 48  # whole MCUs in both directions, also when turned
-FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF", "HEIC", "AVIF")
-TAGGED = tuple(name for name in FORMATS if name != "BMP")
-TOLERANCE = {"JPEG": 6, "WebP": 12, "HEIC": 8, "AVIF": 8}  # mean would hide a turned picture, so: 95th percentile
+TAGGED = ("JPEG", "PNG", "WebP", "TIFF", "HEIC", "AVIF")  # with a profile, and an orientation
+FORMATS = (*TAGGED, "BMP", "GIF", "JPEG 2000", "PNM")
+TOLERANCE = {
+    "JPEG": 6,
+    "WebP": 12,
+    "HEIC": 8,
+    "AVIF": 8,
+    "GIF": 8,
+    "JPEG 2000": 6,
+}  # mean would hide a turned picture, so: 95th percentile
 SRGB: bytes = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 CANARY = b"CANARY"
 
@@ -93,17 +100,52 @@ def make(form: str, mode: str = "RGB", orientation: int = 1, *, needles: bool = 
         options.setdefault("quality", 95)
     if form == "BMP" and mode == "RGBA":
         return bmp_alpha(image)
-    image.save(out, form.upper(), **options)
+    image.save(out, {"JPEG 2000": "JPEG2000", "PNM": "PPM"}.get(form, form.upper()), **options)
     data = out.getvalue()
+    if needles and form in _PLANT:
+        data = _PLANT[form](data)
     if needles and form == "JPEG":
         iptc = b"Photoshop 3.0\x008BIM\x04\x04\x00\x00\x00\x00\x00\x0bCANARY-IPTC\x00"
         data = data[:2] + b"\xff\xed" + struct.pack(">H", len(iptc) + 2) + iptc + data[2:]
     return data + (trailer(form) if needles else b"")
 
 
+def gif_extension(label: int, *blocks: bytes) -> bytes:
+    """An extension of a GIF with its sub-blocks."""
+    return bytes([0x21, label]) + b"".join(bytes([len(block)]) + block for block in blocks) + b"\x00"
+
+
+def _gif_needles(data: bytes) -> bytes:
+    """A comment, an XMP packet as Adobe hides it (text that reads as sub-blocks) and plain text before the image."""
+    at = 13 + (3 << (data[10] & 7) + 1) * (data[10] >> 7)
+    magic = b"\x01" + bytes(range(255, -1, -1)) + b"\x00"
+    adobe = b"\x21\xff\x0bXMP DataXMP" + xmp() + magic
+    plain = gif_extension(0x01, bytes(12), CANARY + b"-PLAIN")
+    return data[:at] + gif_extension(0xFE, CANARY + b"-COMMENT") + adobe + plain + data[at:]
+
+
+def _jp2_needles(data: bytes) -> bytes:
+    """Boxes of XML and of a UUID, and a comment in the codestream."""
+    packet, uuid = xmp(), bytes(16) + CANARY + b"-UUID"
+    boxes = b"".join(struct.pack(">I", 8 + len(load)) + kind for kind, load in ((b"xml ", packet),)) + packet
+    boxes += struct.pack(">I", 8 + len(uuid)) + b"uuid" + uuid
+    at = data.index(b"jp2c") - 4
+    cod = data.index(b"\xff\x52")
+    note = b"\xff\x64" + struct.pack(">HH", 4 + len(CANARY), 1) + CANARY
+    return data[:at] + boxes + bytes(4) + b"jp2c" + data[at + 8 : cod] + note + data[cod:] + boxes
+
+
+def _pnm_needles(data: bytes) -> bytes:
+    """A comment in the header."""
+    return data[:3] + b"# by " + CANARY + b"\n" + data[3:]
+
+
+_PLANT = {"GIF": _gif_needles, "JPEG 2000": _jp2_needles, "PNM": _pnm_needles}
+
+
 def trailer(form: str) -> bytes:
     """Bytes behind the picture, as trailers and second pictures stand there; none where they would be part of it."""
-    return b"" if form in ("TIFF", "BMP") else b"\xff\xd8\xff\xe0" + CANARY + b"-TRAILER\xff\xd9"
+    return b"" if form in ("TIFF", "BMP", "JPEG 2000") else b"\xff\xd8\xff\xe0" + CANARY + b"-TRAILER\xff\xd9"
 
 
 def alpha() -> NDArray[np.uint8]:

@@ -72,34 +72,6 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(path) == (UnreadableError, f"{path} cannot be read: permission denied")
 
 
-def _two(form: str, **options: object) -> bytes:
-    frames, out = [Image.fromarray(samples.picture()), Image.fromarray(samples.picture()[::-1])], BytesIO()
-    frames[0].save(out, form, save_all=True, append_images=frames[1:], **options)
-    return out.getvalue()
-
-
-def test_several_frames_are_refused() -> None:
-    rest = "; only the first would be covered, so it is refused"
-    for form, what in {
-        "PNG": "an animated PNG with 2 frames",
-        "WEBP": "an animated WebP with 2 frames",
-        "TIFF": "a TIFF of several pages",
-        "AVIF": "an AVIF sequence with 2 frames",
-    }.items():
-        assert refusal(_two(form)) == (UnsupportedError, f"the picture is {what}{rest}")
-    gif = _two("GIF")
-    assert refusal(gif) == (UnsupportedError, "the picture is a GIF; GIFs are not supported")
-
-
-def test_a_default_picture_beside_one_frame_is_refused() -> None:
-    data = samples.make("PNG")
-    control = samples.chunk(b"acTL", struct.pack(">II", 1, 0))
-    hidden = samples.chunk(b"fdAT", b"\x00\x00\x00\x01" + zlib.compress(b"hidden"))
-    both = data[:33] + control + data[33:-12] + hidden + data[-12:]
-    assert refusal(both)[1].startswith("the picture is an animated PNG with 1 frame and a default picture;")
-    assert list(media.open(data[:33] + control + data[33:]))  # one frame that is the picture itself
-
-
 def test_thumbnail_pages_of_a_tiff_are_dropped_and_said() -> None:
     first, second, out = Image.fromarray(samples.picture()), Image.fromarray(samples.picture()[:8, :8]), BytesIO()
     second.encoderinfo = {"tiffinfo": {254: 1}}
@@ -115,9 +87,6 @@ def test_thumbnail_pages_of_a_tiff_are_dropped_and_said() -> None:
         ({"t284": 2}, "holds 16-bit pixels in an unusual order, which are not supported"),
         ({"t339": 3}, "holds floating-point pixels, which are not supported"),
         ({"t339": 2}, "holds signed or 32-bit integers, which are not supported"),
-        ({"t50706": 0x0401}, "is a camera RAW; camera RAW files are not supported"),
-        ({"t262": 32803}, "is a camera RAW; camera RAW files are not supported"),
-        ({"t254": 1, "t330": 8}, "is a camera RAW; camera RAW files are not supported"),
     ],
 )
 def test_tiffs_that_would_be_shown_wrong(tags: dict[str, int], reason: str) -> None:

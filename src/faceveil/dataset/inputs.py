@@ -1,6 +1,7 @@
 """Which files are read and which are written: decided before anything starts, so that no two writes can meet.
 
 - A file becomes `photo_veiled.jpg` beside it, a folder `F` becomes `F_veiled` with the same tree, or both go to OUTPUT.
+- A camera RAW becomes a TIFF: `photo.dng` goes to `photo.tif` or `photo_veiled.tif`.
 - Outputs never feed back as inputs; two inputs never write one output; an output never is an input.
 - In folders, what is not a picture at all (text, tables) is counted and left alone; what is a picture of a kind that
   cannot be covered is an input, so that it fails by name instead of being overlooked.
@@ -17,15 +18,15 @@ from pathlib import Path
 from faceveil import media
 from faceveil.dataset.task import Task
 from faceveil.errors import RequestError
-from faceveil.media.kinds import HEAD
+from faceveil.media.kinds import HEAD, KINDS
 from faceveil.pipeline import QUARANTINE, SUFFIX, default_output
 from faceveil.types import Plan
 
 # Extensions of pictures: a damaged file has no signature, and must fail by name rather than be passed over.
 _PICTURE = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .dib .tif .tiff .heic .heif .hif .avif .avifs "
-    ".gif .jp2 .j2k .jpx .mpo .psd .ico .dcm .raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf".split()
-)
+    ".gif .jp2 .j2k .j2c .jpc .jpf .jpx .ppm .pgm .pbm .pnm .mpo .psd .ico .dcm".split()
+) | frozenset(KINDS["camera RAW"].suffixes)
 _APPENDED = (SUFFIX, "_anonymized", "_blurred", "_anonymised")
 _SAME = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif", ".hif": ".heic", ".heif": ".heic"}
 
@@ -59,10 +60,13 @@ def collect(inputs: Sequence[str | Path], output: Path | None = None, *, in_plac
             _walk(path, root, found, in_place)
         else:
             target = path if in_place else default_output(path) if output is None else output
-            found.tasks.append(_into(path, target, Path(path.name)) if into_folder else _single(path, target))
+            inside = Path(_renamed(path).name)
+            found.tasks.append(_into(path, target, inside) if into_folder else _single(path, target))
     if output is not None and not into_folder:
         _same_suffix(found.tasks[0])
-    if not in_place:
+    if in_place:
+        _refuse_raw(found.tasks)
+    else:
         _drop_outputs(found)
         _refuse_clashes(found.tasks)
     return found
@@ -81,7 +85,7 @@ def of_plans(plans: Sequence[Plan], output: Path | None = None) -> list[Task]:
         _same_suffix(tasks[0])
     else:
         root = os.path.commonpath([source.absolute().parent for source in sources])
-        tasks = [_into(source, output, source.absolute().relative_to(root)) for source in sources]
+        tasks = [_into(source, output, _renamed(source.absolute()).relative_to(root)) for source in sources]
     _refuse_clashes(tasks)
     return tasks
 
@@ -163,11 +167,27 @@ def _same_suffix(task: Task) -> None:
     def kind(path: Path) -> str:
         return _SAME.get(path.suffix.lower(), path.suffix.lower())
 
-    if task.source.suffix and kind(task.source) != kind(task.output):
+    wanted = _renamed(task.source)
+    if task.source.suffix and kind(wanted) != kind(task.output):
+        kept = "formats are kept" if wanted == task.source else "a camera RAW becomes a TIFF"
         raise RequestError(
-            f"'{task.output.name}' would be another format than '{task.source.name}', and formats are kept",
-            hint=f"name it {task.output.with_suffix(task.source.suffix).name}",
+            f"'{task.output.name}' would be another format than '{wanted.name}', and {kept}",
+            hint=f"name it {task.output.with_suffix(wanted.suffix).name}",
         )
+
+
+def _renamed(path: Path) -> Path:
+    """The path with the suffix of what is written for it."""
+    return path.with_name(path.stem + media.planned_suffix(path))
+
+
+def _refuse_raw(tasks: list[Task]) -> None:
+    for task in tasks:
+        if _renamed(task.source) != task.source:
+            raise RequestError(
+                f"'{task.source}' is a camera RAW, which nobody can write, so it cannot be replaced in place",
+                hint="leave --in-place out, or take it out of the folder",
+            )
 
 
 def _folder_output(folder: Path, output: Path | None, *, alone: bool, in_place: bool) -> Path:
@@ -195,7 +215,8 @@ def _walk(folder: Path, root: Path, found: Inputs, in_place: bool) -> None:
             if name.startswith(".") or not _is_picture(path):
                 found.ignored.append(path)
             else:
-                found.tasks.append(_into(path, root, path.relative_to(folder)))
+                inside = path if in_place else _renamed(path)
+                found.tasks.append(_into(path, root, inside.relative_to(folder)))
 
 
 def _is_picture(path: Path) -> bool:
@@ -210,12 +231,10 @@ def _is_picture(path: Path) -> bool:
 
 def _drop_outputs(found: Inputs) -> None:
     """Leave out files that an earlier run made from a neighbour: `photo_veiled.jpg` beside `photo.jpg`."""
-    sources = {os.path.abspath(task.source) for task in found.tasks}
+    made = {os.path.abspath(default_output(task.source)) for task in found.tasks}
     kept = []
     for task in found.tasks:
-        stem = task.source.stem
-        original = task.source.with_name(stem.removesuffix(SUFFIX) + task.source.suffix)
-        if stem.endswith(SUFFIX) and os.path.abspath(original) in sources:
+        if os.path.abspath(task.source) in made:
             found.outputs.append(task.source)
         else:
             kept.append(task)

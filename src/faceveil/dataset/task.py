@@ -41,7 +41,7 @@ class Task(BaseModel):
 
     source: Path
     output: Path
-    quarantine: Path
+    quarantine: Path | None = None
     overwrite: bool = False
     plan: str = ""
     original: Path | None = None

@@ -9,14 +9,16 @@ Importing this room costs nothing: decoders are imported when a picture of their
 """
 
 from faceveil.media.atomic import publish, writing
-from faceveil.media.codecs import PIXEL_CAP, encode
-from faceveil.media.info import Info
-from faceveil.media.kinds import output_suffix, sniff, suffix_for
+from faceveil.media.codecs import PIXEL_CAP, Encoder, encode
+from faceveil.media.info import Animation, Info
+from faceveil.media.kinds import output_suffix, planned_suffix, sniff, suffix_for
 from faceveil.media.sink import Sink, create
 from faceveil.media.source import Source, open
 
 __all__ = [
     "PIXEL_CAP",
+    "Animation",
+    "Encoder",
     "Info",
     "Sink",
     "Source",
@@ -24,6 +26,7 @@ __all__ = [
     "encode",
     "open",
     "output_suffix",
+    "planned_suffix",
     "publish",
     "sniff",
     "suffix_for",

@@ -15,6 +15,7 @@ from faceveil.errors import FaceveilError, InputError, TooLargeError, Unreadable
 CUT_OFF = "ends too early: some of its pixels are missing"
 DAMAGED = "is damaged: it cannot be decoded completely"
 UNKNOWN_WAY = "stores its pixels in a way that is not supported"
+FRAME_CAP = 10_000  # 5 minutes at 33 frames a second; at 50 ms for each frame, 8 minutes of looking for faces
 
 _CUT_WORDS = (
     "truncat",
@@ -39,9 +40,9 @@ def damaged() -> NoReturn:
     raise UnreadableError(DAMAGED)
 
 
-def several(what: str) -> UnsupportedError:
-    """The refusal of moving pictures and of several pages: "is an animated PNG with 3 frames"."""
-    return UnsupportedError(f"{what}; only the first would be covered, so it is refused")
+def too_many(what: str = "frames") -> NoReturn:
+    """There are more frames or pages than anybody looks at: a decompression bomb, or a film in the wrong clothes."""
+    raise TooLargeError(f"has more than {FRAME_CAP} {what}, which is the cap")
 
 
 @contextmanager

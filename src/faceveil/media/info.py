@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import accumulate
 
 from faceveil.types import Frame
 
@@ -44,7 +46,39 @@ class HeifCoding:
     colours: tuple[int, int] | None = None
 
 
-Coding = JpegCoding | WebpCoding | TiffCoding | HeifCoding
+@dataclass(frozen=True, slots=True)
+class GifCoding:
+    """The distinct colour tables of a GIF, three bytes for each colour, in the order of their first use."""
+
+    tables: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg2000Coding:
+    """Whether a JPEG 2000 is a bare codestream (.j2k), and whether its wavelet is the reversible one."""
+
+    bare: bool = False
+    lossless: bool = False
+
+
+Coding = JpegCoding | WebpCoding | TiffCoding | HeifCoding | GifCoding | Jpeg2000Coding
+
+
+@dataclass(frozen=True, slots=True)
+class Animation:
+    """How the frames of a picture follow each other.
+
+    durations: seconds that each frame is shown, one for each frame; zero where the file leaves it to the viewer.
+    loop: the repetition count in the format's own terms, None where the file has none.
+    """
+
+    durations: tuple[Fraction, ...]
+    loop: int | None = None
+
+    @property
+    def starts(self) -> tuple[Fraction, ...]:
+        """Seconds from the start at which each frame appears."""
+        return tuple(accumulate(self.durations[:-1], initial=Fraction(0)))
 
 
 def trailer(size: int) -> tuple[str, ...]:
@@ -56,13 +90,16 @@ def trailer(size: int) -> tuple[str, ...]:
 class Info:
     """One picture's description, read from its header.
 
-    format: "JPEG", "PNG", "WebP", "BMP", "TIFF", "HEIC" or "AVIF".
-    width, height: pixels, upright. orientation: as stored, 1 to 8 (EXIF's numbers); the frame is upright already.
+    format: what is written: a key of `KINDS` with a codec. A camera RAW has "TIFF", since nobody can write a RAW.
+    width, height: pixels, upright; of the first page where there are several.
+    orientation: as stored, 1 to 8 (EXIF's numbers); the frame is upright already.
     icc: the colour profile byte for byte, empty if there is none or if it does not fit the pixels.
     dpi: (horizontal, vertical) dots per inch of the upright picture, or None.
     bits: of one channel, 8 or 16. grey, alpha: what the stored pixels have.
     coding: what the format's writer needs to write alike; None for its defaults.
     notes: one sentence for each thing that is lost beside metadata.
+    animation: timing, where the picture moves. pages: one description for each page, where there are several; each
+    page has its own size, profile, resolution, bits and coding.
     """
 
     format: str
@@ -76,17 +113,29 @@ class Info:
     alpha: bool = False
     coding: Coding | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    animation: Animation | None = field(default=None, repr=False)
+    pages: tuple[Info, ...] = field(default=(), repr=False)
 
     @classmethod
     def plain(cls, form: str, frame: Frame) -> Info:
         """For a frame that comes from no file: `form` is a key of `KINDS` with a codec, defaults for the rest."""
-        bits = 16 if frame.pixels.itemsize == 2 and form in ("PNG", "TIFF") else 8
-        return cls(form, frame.width, frame.height, bits=bits, alpha=frame.alpha is not None and form != "JPEG")
+        bits = 16 if frame.pixels.itemsize == 2 and form in ("PNG", "TIFF", "JPEG 2000", "PNM") else 8
+        alpha = frame.alpha is not None and form not in ("JPEG", "PNM")
+        return cls(form, frame.width, frame.height, bits=bits, alpha=alpha)
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height), upright."""
         return self.width, self.height
+
+    @property
+    def frames(self) -> int:
+        """How many frames or pages there are."""
+        return len(self.animation.durations) if self.animation else len(self.pages) or 1
+
+    def of(self, index: int) -> Info:
+        """The description of one frame or page."""
+        return self.pages[index] if self.pages else self
 
     def noting(self, *sentences: str) -> Info:
         """The same with more notes."""

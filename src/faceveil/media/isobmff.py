@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from struct import unpack_from
 
-from faceveil.media.faults import cut_off, damaged
+from faceveil.media.faults import FRAME_CAP, cut_off, damaged, too_many
 
 Box = tuple[bytes, int, int]  # type, start and stop of the load
 
@@ -31,6 +32,21 @@ class Primary:
     sequence: bool = False
     video: bool = False
     rest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The picture track of an image sequence.
+
+    durations: seconds of each frame. endless: whether it repeats for ever, None where it does not say.
+    bits, chroma: as in `Primary`. moved: whether it is cropped, turned or mirrored.
+    """
+
+    durations: tuple[Fraction, ...]
+    endless: bool | None
+    bits: int
+    chroma: int
+    moved: bool
 
 
 def boxes(data: bytes, start: int = 0, stop: int | None = None) -> Iterator[Box]:
@@ -73,8 +89,7 @@ def primary(data: bytes) -> Primary:
         if kind == b"ispe" and b - a >= 12:
             size = unpack_from(">II", data, a + 4)
         elif kind == b"av1C" and b - a >= 4:
-            bits = (12 if data[a + 2] & 0x20 else 10) if data[a + 2] & 0x40 else 8
-            chroma = {0x0C: 420, 0x08: 422}.get(data[a + 2] & 0x0C, 444)
+            bits, chroma = _av1(data[a + 2])
     for kind, a, b in found:
         if kind == b"clap" and b - a >= 32 and all(size):
             clap = _aperture(unpack_from(">IIIIiIiI", data, a), size)
@@ -121,3 +136,75 @@ def _aperture(values: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int,
     left, top = (width - w) / 2 + xn / xd, (height - h) / 2 + yn / yd
     box = max(0, int(left)), max(0, int(top)), min(width, -int(-(left + w))), min(height, -int(-(top + h)))
     return box if box[0] < box[2] and box[1] < box[3] and box != (0, 0, width, height) else None
+
+
+def _av1(flags: int) -> tuple[int, int]:
+    """Bits and chroma subsampling from the third byte of av1C (AV1 in ISOBMFF, 2.3.3)."""
+    return (12 if flags & 0x20 else 10) if flags & 0x40 else 8, {0x0C: 420, 0x08: 422}.get(flags & 0x0C, 444)
+
+
+_Range = tuple[int, int]
+
+
+def _inside(data: bytes, place: _Range, *path: bytes) -> _Range | None:
+    """The load of the first box on a path of nested boxes; None where one is missing."""
+    for name in path:
+        found = next(((a, b) for kind, a, b in boxes(data, *place) if kind == name), None)
+        if found is None:
+            return None
+        place = found
+    return place
+
+
+def track(data: bytes) -> Track | None:
+    """The first picture track, None where there is no film. Raises where its tables are damaged or too long."""
+    movie = next(((a, b) for kind, a, b in _top(data) if kind == b"moov"), None)
+    if movie is None:
+        return None
+    for kind, start, stop in boxes(data, *movie):
+        handler = _inside(data, (start, stop), b"mdia", b"hdlr") if kind == b"trak" else None
+        if handler and data[handler[0] + 8 : handler[0] + 12] == b"pict":
+            return _track(data, (start, stop))
+    return None
+
+
+def _track(data: bytes, place: _Range) -> Track:
+    clock = _inside(data, place, b"mdia", b"mdhd")
+    times = _inside(data, place, b"mdia", b"minf", b"stbl", b"stts")
+    entry = _inside(data, place, b"mdia", b"minf", b"stbl", b"stsd")
+    if not (clock and times and entry):
+        damaged()
+    scale = unpack_from(">I", data, clock[0] + (20 if data[clock[0]] else 12))[0]
+    if not scale:
+        damaged()
+    # The first sample entry: 8 bytes before it, then its own box header and the 78 bytes of a visual sample entry.
+    parts = {kind: a for kind, a, _ in boxes(data, entry[0] + 8 + 8 + 78, entry[1])} if entry[1] - entry[0] > 94 else {}
+    bits, chroma = _av1(data[parts[b"av1C"] + 2]) if b"av1C" in parts else (8, 420)
+    moved = bool({b"clap", b"irot", b"imir"} & set(parts))
+    return Track(_durations(data, times, scale), _endless(data, place), bits, chroma, moved)
+
+
+def _durations(data: bytes, times: _Range, scale: int) -> tuple[Fraction, ...]:
+    """Seconds of each sample, from stts: pairs of a count and a duration."""
+    entries = unpack_from(">I", data, times[0] + 4)[0]
+    if entries * 8 > times[1] - times[0] - 8:
+        damaged()
+    found: list[Fraction] = []
+    for place in range(times[0] + 8, times[0] + 8 + 8 * entries, 8):
+        count, ticks = unpack_from(">II", data, place)
+        if len(found) + count > FRAME_CAP:
+            too_many()
+        found += [Fraction(ticks, scale)] * count
+    return tuple(found)
+
+
+def _endless(data: bytes, place: _Range) -> bool | None:
+    """Whether the edit list repeats (flag 1) a track without an end (a duration of all ones in tkhd)."""
+    edits, head = _inside(data, place, b"edts", b"elst"), _inside(data, place, b"tkhd")
+    if not edits or not head:
+        return None
+    if not data[edits[0] + 3] & 1:
+        return False
+    wide = data[head[0]] == 1
+    at, size = head[0] + (28 if wide else 20), 8 if wide else 4
+    return data[at : at + size] == b"\xff" * size

@@ -44,20 +44,34 @@ KINDS: dict[str, Kind] = {
         "a PNG",
         "PNGs",
         "png",
-        (".png",),
-        "8 and 16 bits, grey, alpha; a palette becomes RGB, 1 to 4 bits become 8",
-        "animations (APNG)",
+        (".png", ".apng"),
+        "8 and 16 bits, grey, alpha; animations: all frames, durations, loop count; a palette becomes RGB, 1 to 4 bits "
+        "become 8",
     ),
-    "WebP": Kind("a WebP", "WebPs", "webp", (".webp",), "lossy or lossless, alpha", "animations"),
+    "WebP": Kind(
+        "a WebP",
+        "WebPs",
+        "webp",
+        (".webp",),
+        "lossy or lossless, alpha; animations: all frames, durations, loop count",
+    ),
+    "GIF": Kind(
+        "a GIF",
+        "GIFs",
+        "gif",
+        (".gif",),
+        "all frames, durations, loop count, transparency; the colours outside of what is covered, as far as 256 "
+        "suffice for both",
+    ),
     "BMP": Kind("a BMP", "BMPs", "bmp", (".bmp", ".dib"), "grey, alpha; a palette becomes RGB", ""),
     "TIFF": Kind(
         "a TIFF",
         "TIFFs",
         "tiff",
         (".tif", ".tiff"),
-        "8 and 16 bits, grey, alpha, lossless compression; CMYK and Lab become sRGB, 1 bit becomes 8; of several pages "
-        "only thumbnails and masks are dropped",
-        "several pages, floating point, 32-bit integers, camera RAW (DNG, NEF, ARW, CR2)",
+        "all pages, each with its own size; 8 and 16 bits, grey, alpha, lossless compression; CMYK and Lab become "
+        "sRGB, 1 bit becomes 8; smaller copies and masks are dropped",
+        "floating point, 32-bit integers",
     ),
     "HEIC": Kind(
         "an HEIC",
@@ -67,21 +81,47 @@ KINDS: dict[str, Kind] = {
         "grey, alpha; 10 and 12 bits become 8; the primary picture of several",
         "image sequences",
     ),
-    "AVIF": Kind("an AVIF", "AVIFs", "avif", (".avif",), "alpha; 10 and 12 bits become 8", "image sequences"),
-    "GIF": Kind("a GIF", "GIFs"),
-    "JPEG 2000": Kind("a JPEG 2000", "JPEG 2000 files"),
+    "AVIF": Kind(
+        "an AVIF",
+        "AVIFs",
+        "avif",
+        (".avif", ".avifs"),
+        "alpha; sequences: all frames and durations; 10 and 12 bits become 8",
+        "sequences that are cropped, turned or mirrored",
+    ),
+    "JPEG 2000": Kind(
+        "a JPEG 2000",
+        "JPEG 2000 files",
+        "jpeg2000",
+        (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+        "8 bits, and 16 bits of grey; lossless or lossy, grey, alpha",
+        "other depths, more than four channels",
+    ),
+    "PNM": Kind(
+        "a PPM, PGM or PBM",
+        "PPM, PGM and PBM files",
+        "pnm",
+        (".ppm", ".pgm", ".pbm", ".pnm"),
+        "8 and 16 bits, grey; text becomes binary, 1 bit becomes 8",
+        "PAM, several pictures in one file",
+    ),
+    "camera RAW": Kind(
+        "a camera RAW",
+        "camera RAW files",
+        "raw",
+        tuple(".dng .cr2 .cr3 .nef .nrw .arw .srf .sr2 .orf .rw2 .raf .pef .x3f .mrw .erf .3fr .raw".split()),
+        "developed with the camera's white balance and written as a TIFF of 16 bits; needs the extra `[raw]`",
+    ),
     "JPEG XL": Kind("a JPEG XL", "JPEG XL files"),
     "JPEG XR": Kind("a JPEG XR", "JPEG XR files"),
     "PSD": Kind("a Photoshop file", "Photoshop files"),
     "GIMP": Kind("a GIMP file", "GIMP files"),
     "ICO": Kind("an icon", "icons"),
-    "PNM": Kind("a PPM, PGM or PBM", "PPM, PGM and PBM files"),
     "OpenEXR": Kind("an OpenEXR", "OpenEXR files"),
     "Radiance HDR": Kind("a Radiance HDR", "Radiance HDR files"),
     "SVG": Kind("an SVG", "SVGs"),
     "DICOM": Kind("a DICOM", "DICOM files"),
     "PDF": Kind("a PDF", "PDFs"),
-    "camera RAW": Kind("a camera RAW", "camera RAW files"),
     "MP4": Kind("an MP4 video", "videos"),
     "QuickTime": Kind("a QuickTime video", "videos"),
     "Matroska": Kind("a Matroska or WebM video", "videos"),
@@ -196,8 +236,16 @@ def refused() -> str:
 
 
 def suffix_for(info: Info) -> str:
-    """The suffix of new files of this picture's format: ".jpg" for "JPEG"."""
+    """The suffix of new files of this picture's format: ".jpg" for "JPEG", ".tif" for a camera RAW."""
     return KINDS[info.format].suffixes[0]
+
+
+def planned_suffix(path: Path) -> str:
+    """The suffix of the output as far as a name can tell, before anything is read: ".tif" for a camera RAW's.
+
+    All other formats are written as they are read, so their own suffix stays.
+    """
+    return ".tif" if path.suffix.lower() in KINDS["camera RAW"].suffixes else path.suffix
 
 
 def output_suffix(path: Path, info: Info) -> str:

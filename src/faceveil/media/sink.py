@@ -10,7 +10,7 @@ from typing import Self
 
 from faceveil.errors import OutputError
 from faceveil.media.atomic import publish
-from faceveil.media.codecs import encode
+from faceveil.media.codecs import Encoder
 from faceveil.media.info import Info
 from faceveil.types import Frame
 
@@ -20,21 +20,23 @@ Inspect = Callable[[bytes], None]
 class Sink:
     """A file in the making. `append` encodes; leaving the block well publishes, leaving it by an error does not.
 
+    It takes as many frames as `info` describes, in their order: one for a still picture. Frames are held encoded.
     Nothing touches the folder before the block ends, so there is nothing to clean up when it fails.
     """
 
     def __init__(self, path: Path, info: Info, *, overwrite: bool = False, inspect: Inspect | None = None) -> None:
         self.path = path
-        self._info = info
+        self._frames = info.frames
         self._overwrite = overwrite
         self._inspect = inspect
-        self._data: bytes | None = None
+        self._encoder = Encoder(info)
 
     def append(self, frame: Frame) -> None:
-        """Encode the frame. Raises `OutputError` for a second one: these formats hold one picture here."""
-        if self._data is not None:
-            raise OutputError(f"{self.path} can hold one frame only")
-        self._data = encode(frame, self._info)
+        """Encode the frame. Raises `OutputError` for one more than the picture has."""
+        if not self._encoder.missing:
+            many = "one frame" if self._frames == 1 else f"{self._frames} frames"
+            raise OutputError(f"{self.path} can hold {many} only")
+        self._encoder.append(frame)
 
     def __enter__(self) -> Self:
         return self
@@ -42,11 +44,13 @@ class Sink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        data, self._data = self._data, None
         if kind is not None:
             return
-        if data is None:
-            raise OutputError(f"{self.path} got no frame, so nothing was written")
+        missing = self._encoder.missing
+        if missing:
+            got = "no frame" if missing == self._frames else f"{self._frames - missing} of {self._frames} frames"
+            raise OutputError(f"{self.path} got {got}, so nothing was written")
+        data = self._encoder.finish()
         if self._inspect is not None:
             self._inspect(data)
         publish(self.path, data, overwrite=self._overwrite)

@@ -6,12 +6,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 from faceveil.errors import TooLargeError, UnreadableError
 from faceveil.media import codecs
-from faceveil.media.faults import named
+from faceveil.media.faults import damaged, named
 from faceveil.media.info import Info
 from faceveil.media.kinds import HEAD
 from faceveil.types import Frame
@@ -27,8 +28,9 @@ class Source:
     """A picture that was opened: its header is read and judged, its pixels are decoded by iterating.
 
     info: what it is. digest: SHA-256 of its bytes, in hexadecimal. name: the path, or "the picture" for bytes.
-    A file's bytes are let go once they are decoded; iterating again reads the file again and refuses other bytes.
-    Iterating raises `UnreadableError` where pixels are missing.
+    Frames come one at a time, as a viewer shows them; none is held back. Each knows its index and, in an animation,
+    its time. A file's bytes are let go once they are decoded; iterating again reads the file again and refuses other
+    bytes. Iterating raises `UnreadableError` where pixels are missing.
     """
 
     def __init__(self, origin: Path | bytes, *, max_pixels: int = codecs.PIXEL_CAP) -> None:
@@ -43,14 +45,15 @@ class Source:
     def __iter__(self) -> Iterator[Frame]:
         with named(self.name):
             data, self._data = self._bytes(), None
-            frames = codecs.codec(self.info.format).decode(data, self.info)
+            frames = codecs.codec(codecs.kind_of(data)).decode(data, self.info)
             del data
-        while True:
+        starts = self.info.animation.starts if self.info.animation else (None,) * self.info.frames
+        for index, time in enumerate(starts):
             with named(self.name):  # around the decoder alone: what the caller raises is the caller's
                 frame = next(frames, None)
-            if frame is None:
-                return
-            yield frame
+                if frame is None or (frame.width, frame.height) != self.info.of(index).size:
+                    damaged()
+            yield replace(frame, index=index, time=time)
 
     def _bytes(self) -> bytes:
         if self._data is not None:
