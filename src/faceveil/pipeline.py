@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -103,7 +103,7 @@ def veil(
     path, target = Path(source), Path(output) if output is not None else default_output(Path(source))
     opened = media.open(path)
     frames = ((frame, look(frame, detector, policy)) for frame in opened)
-    return _write(opened, frames, path, target, policy, overwrite, quarantine)
+    return _write(opened, frames, path, target, policy, overwrite, quarantine, hidden=_hides(policy.method))
 
 
 def analyse(source: Pixels | str | Path, *, policy: Policy | None = None, threads: int = 0, **settings: Any) -> Plan:
@@ -156,7 +156,8 @@ def apply(
         raise InputError(f"{path} has changed since its plan was made", hint="make the plan anew")
     planned = {line.index: line for line in plan}
     frames = ((frame, _planned(planned, frame, path)) for frame in opened)
-    return _write(opened, frames, path, target, policy, overwrite, quarantine)
+    hidden = all(_hides(method) for line in plan for method in line.methods)
+    return _write(opened, frames, path, target, policy, overwrite, quarantine, hidden=hidden)
 
 
 @lru_cache(maxsize=4)
@@ -173,6 +174,11 @@ def look(frame: Frame, detector: Detector, policy: Policy) -> FramePlan:
     """Find the faces of one frame and decide what to do with each."""
     regions = detector(frame)
     return FramePlan(regions, (policy.method,) * len(regions), (frame.width, frame.height), frame.index, frame.time)
+
+
+def _hides(spec: str) -> bool:
+    """Whether what a method paints depends on nothing that it covers."""
+    return getattr(plugins.make(plugins.DEIDENTIFY, spec), "promise", "") == "independent"
 
 
 def _policy(policy: Policy | None, settings: dict[str, Any]) -> Policy:
@@ -205,12 +211,14 @@ def _write(
     policy: Policy,
     overwrite: bool,
     quarantine: Path | None,
+    *,
+    hidden: bool,
 ) -> Veiled:
     faces = 0
     kept: dict[int, Floats] = {}
     aside = quarantine or target.with_name(target.name + QUARANTINE) / target.name
     inspect = partial(_inspect, target=target, aside=aside, policy=policy, kept=kept) if policy.verifies else None
-    with media.create(target, source.info, overwrite=overwrite, inspect=inspect) as sink:
+    with media.create(target, replace(source.info, hidden=hidden), overwrite=overwrite, inspect=inspect) as sink:
         for frame, plan in frames:
             sink.append(_render(frame, plan, policy))
             faces += len(plan.regions)

@@ -4,10 +4,10 @@
     {"source": "a.jpg", "sha256": "…", "frame": 0, "time": null, "size": [640, 480],
      "faces": [{"box": [12.0, 30.5, 60.0, 92.0], "score": 0.97, "method": "veil"}]}
 
-A plan is personal data (box coordinates alone identify 7 % of 79 people: docs/privacy.md): it is written only when asked for,
-readable by its owner alone, and without landmarks unless a method needs them. Edits count: delete a face, move its
-box, set its method to "keep", or add one with nothing but a "box". Sources are relative to the plan's own folder
-where they lie below it.
+A plan is personal data (box coordinates alone identify 7 % of 79 people: docs/privacy.md): it is written only when
+asked for, readable by its owner alone, and without landmarks unless a method needs them. Edits count: delete a face,
+move its box, set its method to "keep", or add one with nothing but a "box". Sources are relative to the plan's own
+folder where they lie below it.
 """
 
 from __future__ import annotations

@@ -162,3 +162,12 @@ def test_smooth_areas_are_dithered_and_not_banded() -> None:
     # Without the dither a column of a horizontal gradient has one value, and a step where it changes.
     assert len(np.unique(column)) >= 2
     assert np.abs(np.diff(column)).max() <= 3
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_grey_picture_stays_grey(dtype: type[np.uint8] | type[np.uint16]) -> None:
+    rng = np.random.default_rng(3)
+    frame = Frame(rng.integers(0, np.iinfo(dtype).max, (90, 120, 1), dtype).repeat(3, axis=2))
+    made = paint(frame, plan(frame, [[40, 30, 70, 66], [60, 30, 90, 66]], "veil"), Cover()).pixels
+    assert np.array_equal(made[..., 0], made[..., 1])
+    assert np.array_equal(made[..., 0], made[..., 2])

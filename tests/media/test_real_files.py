@@ -14,6 +14,10 @@ pytestmark = pytest.mark.shared_data
 
 CUT = "ends too early: some of its pixels are missing"
 DAMAGED = "is damaged: it cannot be decoded completely"
+ULTRASOUND = (
+    "is a DICOM of the kind 'Ultrasound Image Storage'; of DICOM only photographs, endoscopy, microscopy and secondary "
+    "captures are supported"
+)
 
 # Folders whose outcome is fixed file by file; "" is a picture.
 EXPECTED = {
@@ -44,10 +48,11 @@ EXPECTED = {
     "avif/star-8bpc.avifs": "",
     "metadata_other/delay.png": "",
     "metadata_other/mode_palette.png": "",
-    "dicom/examples_rgb_color.dcm": "is a DICOM; DICOM files are not supported",
+    "dicom/examples_jpeg2k.dcm": ULTRASOUND,
+    "dicom/examples_rgb_color.dcm": ULTRASOUND,
 }
 # Refused anywhere else: these only.
-ELSEWHERE = ("FACTS.tsv", "dicom/", "hopper.ico", "hopper.psd", "corrupted.heic", "truncated.heic")
+ELSEWHERE = ("FACTS.tsv", "dicom/examples", "hopper.ico", "hopper.psd", "corrupted.heic", "truncated.heic")
 
 
 def outcome(path: Path) -> str:

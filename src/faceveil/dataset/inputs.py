@@ -25,10 +25,11 @@ from faceveil.types import Plan
 # Extensions of pictures: a damaged file has no signature, and must fail by name rather than be passed over.
 _PICTURE = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .dib .tif .tiff .heic .heif .hif .avif .avifs "
-    ".gif .jp2 .j2k .j2c .jpc .jpf .jpx .ppm .pgm .pbm .pnm .mpo .psd .ico .dcm".split()
+    ".gif .jp2 .j2k .j2c .jpc .jpf .jpx .ppm .pgm .pbm .pnm .mpo .psd .ico .dcm .dicom".split()
 ) | frozenset(KINDS["camera RAW"].suffixes)
 _APPENDED = (SUFFIX, "_anonymized", "_blurred", "_anonymised")
 _SAME = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif", ".hif": ".heic", ".heif": ".heic"}
+_SAME |= {".dicom": ".dcm"}
 
 
 @dataclass(slots=True)

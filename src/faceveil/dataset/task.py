@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from faceveil import pipeline, plans, plugins
 from faceveil.dataset.report import Outcome
 from faceveil.errors import Exit, FaceveilError, OutputError
+from faceveil.media import run_key
 from faceveil.policy import Policy
 
 
@@ -28,6 +30,7 @@ class Setup(BaseModel):
     action: Literal["veil", "analyse", "apply", "check"] = "veil"
     threads: int = 1
     plan: Path | None = None
+    key: str = Field(default_factory=lambda: secrets.token_hex(32), repr=False)
 
 
 class Task(BaseModel):
@@ -50,6 +53,7 @@ class Task(BaseModel):
 def run(task: Task, setup: Setup) -> Outcome:
     """Do one task. Raises nothing but what stops a whole run (`MissingExtra`, `RequestError`)."""
     started = time.perf_counter()
+    run_key.use(setup.key)
     try:
         done = _ACTIONS[setup.action](task, setup)
     except FaceveilError as error:

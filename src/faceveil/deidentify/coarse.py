@@ -83,5 +83,9 @@ def _dithered(values: Floats, white: int) -> Pixels:
 
 @cache
 def _pattern() -> Floats:
-    """TILE x TILE x 3 values in (-1, 1), triangular: rounding then makes noise and never bands. The same every time."""
-    return np.random.default_rng(0).triangular(-1, 0, 1, (TILE, TILE, 3)).astype(np.float32)
+    """TILE x TILE x 3 values in (-1, 1), triangular: rounding then makes noise and never bands. The same every time.
+
+    The three channels share one pattern, so that grey pictures stay grey.
+    """
+    one = np.random.default_rng(0).triangular(-1, 0, 1, (TILE, TILE, 1)).astype(np.float32)
+    return np.repeat(one, 3, axis=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -158,9 +159,11 @@ def _same_timing(wanted: Info, seen: Info) -> bool:
 
 @contextmanager
 def _encoding(info: Info, frame: Frame | None) -> Iterator[None]:
-    """Turn whatever an encoder raises into an `OutputError`."""
+    """Turn whatever an encoder raises into an `OutputError`; what it warns of is not for users."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except InputError as error:
         raise OutputError(f"the encoded {info.format} {error.message}") from error
     except FaceveilError:

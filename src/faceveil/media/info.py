@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate
 
+from faceveil.media.levels import Levels
 from faceveil.types import Frame
 
 
@@ -61,7 +62,26 @@ class Jpeg2000Coding:
     lossless: bool = False
 
 
-Coding = JpegCoding | WebpCoding | TiffCoding | HeifCoding | GifCoding | Jpeg2000Coding
+@dataclass(frozen=True, slots=True)
+class DicomCoding:
+    """How a DICOM's pixels are stored, and its de-identified attributes.
+
+    attributes: a dataset in explicit VR little endian with what may stay, no pixels; empty for a new capture.
+    frames: how many; counted: whether the file says so. photometric: "MONOCHROME1", "MONOCHROME2" or "RGB".
+    allocated, stored: bits of a sample. levels: how stored values are shown.
+    """
+
+    attributes: bytes = b""
+    frames: int = 1
+    counted: bool = False
+    photometric: str = "RGB"
+    allocated: int = 8
+    stored: int = 8
+    signed: bool = False
+    levels: Levels = field(default_factory=Levels)
+
+
+Coding = JpegCoding | WebpCoding | TiffCoding | HeifCoding | GifCoding | Jpeg2000Coding | DicomCoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +120,8 @@ class Info:
     notes: one sentence for each thing that is lost beside metadata.
     animation: timing, where the picture moves. pages: one description for each page, where there are several; each
     page has its own size, profile, resolution, bits and coding.
+    hidden: for writing: whether all faces that were found are covered independently of what was there; None if nobody
+    says. Formats that have a place for it declare it.
     """
 
     format: str
@@ -115,12 +137,13 @@ class Info:
     notes: tuple[str, ...] = ()
     animation: Animation | None = field(default=None, repr=False)
     pages: tuple[Info, ...] = field(default=(), repr=False)
+    hidden: bool | None = None
 
     @classmethod
     def plain(cls, form: str, frame: Frame) -> Info:
         """For a frame that comes from no file: `form` is a key of `KINDS` with a codec, defaults for the rest."""
-        bits = 16 if frame.pixels.itemsize == 2 and form in ("PNG", "TIFF", "JPEG 2000", "PNM") else 8
-        alpha = frame.alpha is not None and form not in ("JPEG", "PNM")
+        bits = 16 if frame.pixels.itemsize == 2 and form in ("PNG", "TIFF", "JPEG 2000", "PNM", "DICOM") else 8
+        alpha = frame.alpha is not None and form not in ("JPEG", "PNM", "DICOM")
         return cls(form, frame.width, frame.height, bits=bits, alpha=alpha)
 
     @property

@@ -112,6 +112,15 @@ KINDS: dict[str, Kind] = {
         tuple(".dng .cr2 .cr3 .nef .nrw .arw .srf .sr2 .orf .rw2 .raf .pef .x3f .mrw .erf .3fr .raw".split()),
         "developed with the camera's white balance and written as a TIFF of 16 bits; needs the extra `[raw]`",
     ),
+    "DICOM": Kind(
+        "a DICOM",
+        "DICOM files",
+        "dicom",
+        (".dcm", ".dicom"),
+        "photographs, endoscopy, microscopy and secondary captures of one or many frames, grey, 8 and 16 bits; "
+        "attributes are de-identified (docs/dicom.md); palettes and YBR become RGB, compressed pixels are unpacked",
+        "slices (CT, MR, PET), ultrasound, X-ray, reports, video, DICOMDIR, 12-bit JPEG",
+    ),
     "JPEG XL": Kind("a JPEG XL", "JPEG XL files"),
     "JPEG XR": Kind("a JPEG XR", "JPEG XR files"),
     "PSD": Kind("a Photoshop file", "Photoshop files"),
@@ -120,7 +129,6 @@ KINDS: dict[str, Kind] = {
     "OpenEXR": Kind("an OpenEXR", "OpenEXR files"),
     "Radiance HDR": Kind("a Radiance HDR", "Radiance HDR files"),
     "SVG": Kind("an SVG", "SVGs"),
-    "DICOM": Kind("a DICOM", "DICOM files"),
     "PDF": Kind("a PDF", "PDFs"),
     "MP4": Kind("an MP4 video", "videos"),
     "QuickTime": Kind("a QuickTime video", "videos"),
