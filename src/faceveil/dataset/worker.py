@@ -19,6 +19,8 @@ def main() -> int:
     """Serve until standard input ends, as it does when the parent dies."""
     with _private_stdout() as out:
         setup = from_line(Setup, sys.stdin.buffer.readline())
+        if setup.policy.provider == "cpu":  # CUDA maps far more addresses than there is memory
+            _limit_memory()
         if setup.threads == 1:
             import cv2  # noqa: PLC0415  (not needed by processes that only start workers)
 
@@ -32,6 +34,18 @@ def main() -> int:
             out.write(answer)
             out.flush()
     return 0
+
+
+def _limit_memory() -> None:
+    """Let no file take more memory than the machine has: it fails as one file instead of stopping everything."""
+    try:
+        import resource  # noqa: PLC0415  (not on Windows)
+    except ImportError:
+        return
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY or hard > memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, hard))
 
 
 def _private_stdout() -> BinaryIO:

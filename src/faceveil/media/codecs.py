@@ -19,6 +19,10 @@ from faceveil.types import Frame
 PIXEL_CAP = 400_000_000  # issue: 400 MP; three bytes each are 1.2 GB, a copy for painting as much again
 TOTAL_CAP = 4_000_000_000  # pixels of all frames: 1,929 of full HD, a quarter of an hour of looking for faces
 
+BOMB_PIXELS, BOMB_RATIO = 64_000_000, 400
+"""A large picture that unpacks to more than this many times its file is refused. JPEG cannot pass 250, and photos stay
+below 20; a PNG of zeros has 1,000."""
+
 _TICKS = {"GIF": Fraction(1, 100)}  # the format's unit of time; a millisecond in others
 
 
@@ -91,6 +95,9 @@ def probe(data: bytes, max_pixels: int = PIXEL_CAP) -> Info:
         raise TooLargeError(
             f"has {total / 1e6:.4g} million pixels in {info.frames} frames; the cap is {TOTAL_CAP / 1e6:.4g} million"
         )
+    unpacked = max(width * height for width, height in _sizes(info)) * (1 if info.grey else 3)
+    if unpacked > BOMB_PIXELS and unpacked > BOMB_RATIO * len(data):
+        raise TooLargeError(f"would unpack to {unpacked // max(len(data), 1):,} times its size")
     return info
 
 
