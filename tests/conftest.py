@@ -14,7 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Shared machines are slow at times: a deadline would make tests fail for the machine's reasons.
 settings.register_profile(
-    "faceveil", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "faceveil",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("faceveil")
 

@@ -23,7 +23,7 @@ from faceveil.policy import Policy
 from faceveil.types import Frame, FramePlan, Plan
 
 if TYPE_CHECKING:
-    from faceveil.types import Floats, Pixels
+    from faceveil.types import Floats, Mask, Pixels
 
 SUFFIX = "_veiled"
 QUARANTINE = ".quarantine"
@@ -99,7 +99,7 @@ def veil(
         if output is not None:
             raise RequestError("an array comes back as an array", hint="leave 'output' out")
         frame = Frame(source)
-        return _render(frame, look(frame, detector, policy), policy).pixels.copy()
+        return _render(frame, look(frame, detector, policy), policy)[0].pixels.copy()
     path, target = Path(source), Path(output) if output is not None else default_output(Path(source))
     opened = media.open(path)
     frames = ((frame, look(frame, detector, policy)) for frame in opened)
@@ -149,7 +149,8 @@ def apply(
     policy = Policy.of(**plan.policy)
     if isinstance(source, np.ndarray):
         frame = Frame(source)
-        return _render(frame, _planned({line.index: line for line in plan}, frame, plan.source), policy).pixels.copy()
+        line = _planned({line.index: line for line in plan}, frame, plan.source)
+        return _render(frame, line, policy)[0].pixels.copy()
     path, target = Path(source), Path(output) if output is not None else default_output(Path(source))
     opened = media.open(path)
     if plan.digest and plan.digest != opened.digest:
@@ -187,14 +188,15 @@ def _policy(policy: Policy | None, settings: dict[str, Any]) -> Policy:
     return policy if policy is not None else Policy.of(**settings)
 
 
-def _render(frame: Frame, plan: FramePlan, policy: Policy) -> Frame:
+def _render(frame: Frame, plan: FramePlan, policy: Policy) -> tuple[Frame, Mask]:
+    """The painted frame and where it was painted."""
     if plan.size != (frame.width, frame.height):
         raise InputError(
             f"the plan was made for {plan.size[0]} x {plan.size[1]} pixels, got {frame.width} x {frame.height}"
         )
-    from faceveil.deidentify.paint import paint  # noqa: PLC0415  (loads OpenCV: only where something is painted)
+    from faceveil.deidentify.paint import paint_area  # noqa: PLC0415  (loads OpenCV: only where something is painted)
 
-    return paint(frame, plan, policy.cover, policy.seed)
+    return paint_area(frame, plan, policy.cover, policy.seed)
 
 
 def _planned(lines: dict[int, FramePlan], frame: Frame, source: str | Path) -> FramePlan:
@@ -218,13 +220,14 @@ def _write(
     kept: dict[int, Floats] = {}
     aside = quarantine or target.with_name(target.name + QUARANTINE) / target.name
     inspect = partial(_inspect, target=target, aside=aside, policy=policy, kept=kept) if policy.verifies else None
-    with media.create(target, replace(source.info, hidden=hidden), overwrite=overwrite, inspect=inspect) as sink:
+    info = replace(source.info, hidden=hidden)
+    with media.create(target, info, overwrite=overwrite, inspect=inspect, source=source, jpeg=policy.jpeg_mode) as sink:
         for frame, plan in frames:
-            sink.append(_render(frame, plan, policy))
+            sink.append(*_render(frame, plan, policy))
             faces += len(plan.regions)
             stays = np.array([plugins.parse(method).name == "keep" for method in plan.methods], bool)
             kept[frame.index] = plan.regions.xyxy[stays]
-    return Veiled(path, target, faces, sum(map(len, kept.values())), source.info.notes)
+    return Veiled(path, target, faces, sum(map(len, kept.values())), source.info.notes + sink.notes)
 
 
 def _inspect(data: bytes, *, target: Path, aside: Path, policy: Policy, kept: dict[int, Floats]) -> None:

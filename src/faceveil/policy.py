@@ -14,6 +14,7 @@ from faceveil.errors import RequestError
 Preset = Literal["fast", "balanced", "thorough"]
 Provider = Literal["cpu", "cuda", "openvino", "coreml"]
 Shape = Literal["rounded", "ellipse", "box"]
+JpegMode = Literal["auto", "lossless", "reencode"]
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -70,6 +71,9 @@ class Policy(BaseModel):
     """Where networks run: the CPU, or what is installed beside."""
     verify: bool | None = None
     """Look at each result for faces and leaks before it is published; unset, only `thorough` does."""
+    jpeg: JpegMode = "auto"
+    """JPEG output: lossless rewrites only the blocks under the covers, reencode all; auto is lossless where the library
+    is installed, unless the preset is fast."""
 
     @field_validator("cover", mode="before")
     @classmethod
@@ -87,6 +91,11 @@ class Policy(BaseModel):
             except RequestError as error:
                 raise ValueError(str(error)) from None
         return value
+
+    @property
+    def jpeg_mode(self) -> JpegMode:
+        """How JPEGs are written: `fast` does not pay for what is lossless, a third of its time, unless asked to."""
+        return "reencode" if self.jpeg == "auto" and self.preset == "fast" else self.jpeg
 
     @property
     def verifies(self) -> bool:

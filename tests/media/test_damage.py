@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import media_samples as samples
+import numpy as np
 import pytest
+import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from faceveil import media
-from faceveil.errors import InputError, OutputError
+from faceveil.errors import InputError, OutputError, UnreadableError
 
 KINDS = [
     *((form, "RGB") for form in samples.FORMATS),
@@ -118,3 +122,26 @@ def test_spliced(a: tuple[str, str], b: tuple[str, str], cut: float, again: floa
 @given(head=st.sampled_from([sample(*kind)[:40] for kind in KINDS]), rest=st.binary(max_size=300))
 def test_a_good_start_and_noise(head: bytes, rest: bytes, tmp_path: Path) -> None:
     complete_or_refused(head + rest, tmp_path)
+
+
+def test_a_jpeg_with_a_piece_of_its_scan_missing_is_refused_and_padding_is_not() -> None:
+    """What is left over at the end of a scan is padding only if it is one byte repeated."""
+    out = BytesIO()
+    noise = np.random.default_rng(8).integers(0, 256, (96, 96, 3), np.uint8)
+    Image.fromarray(noise).save(out, "JPEG", quality=90)
+    whole = out.getvalue()
+    scan = whole.index(b"\xff\xda") + 14
+    rng = np.random.default_rng(9)
+    refused = 0
+    for _ in range(100):
+        start = int(rng.integers(scan, len(whole) - 300))
+        cut = whole[:start] + whole[start + int(rng.integers(5, 200)) :]
+        try:
+            simplejpeg.decode_jpeg(cut)
+        except ValueError:  # at any warning; where there is none, the rest of the scan happens to fit
+            refused += 1
+            with pytest.raises(UnreadableError):
+                list(media.open(cut))
+    assert refused > 50
+    padded = whole[:-2] + bytes(64) + whole[-2:]
+    assert next(iter(media.open(padded))).pixels.shape == (96, 96, 3)

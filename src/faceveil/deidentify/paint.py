@@ -58,18 +58,37 @@ def paint(frame: Frame, plan: FramePlan, cover: Cover, seed: int | None = None) 
     gives the frame itself. Raises `RequestError` where the plan is for a picture of another size or names a method or
     setting that does not exist.
     """
+    scene = _scene(frame, plan, cover, seed)
+    return scene.painted() if scene else frame
+
+
+def paint_area(frame: Frame, plan: FramePlan, cover: Cover, seed: int | None = None) -> tuple[Frame, Mask]:
+    """What `paint` gives, and where: (H, W), True for covered pixels and their soft edge.
+
+    The area follows from plan and cover alone, never from pixels: what is written anew must not tell what was there.
+    """
+    area = np.zeros((frame.height, frame.width), bool)
+    scene = _scene(frame, plan, cover, seed)
+    if scene is None:
+        return frame, area
+    scene.area = area
+    return scene.painted(), area
+
+
+def _scene(frame: Frame, plan: FramePlan, cover: Cover, seed: int | None) -> _Scene | None:
+    """What is to be painted; None for nothing."""
     if plan.size != (frame.width, frame.height):
         raise RequestError(
             f"the plan is for a picture of {plan.size[0]}x{plan.size[1]} pixels, "
             f"this one has {frame.width}x{frame.height}"
         )
     if not len(plan.regions):
-        return frame
+        return None
     made = {spec: method(spec) for spec in dict.fromkeys(plan.methods)}
     equal: dict[Deidentifier, Deidentifier] = {}  # "veil" and " veil" are one method, and their covers one area
     methods = tuple(equal.setdefault(made[spec], made[spec]) for spec in plan.methods)
     entropy = secrets.randbits(128) if seed is None else seed
-    return _Scene(frame, plan.regions, methods, place(plan.regions.xyxy, cover), entropy).painted()
+    return _Scene(frame, plan.regions, methods, place(plan.regions.xyxy, cover), entropy)
 
 
 def method(spec: str) -> Deidentifier:
@@ -79,7 +98,7 @@ def method(spec: str) -> Deidentifier:
 
 @dataclass(slots=True)
 class _Scene:
-    """One frame being painted. `out` is the only array of the picture's size that is made."""
+    """One frame being painted. `out` is the only array of the picture's size that is made; `area` is noted if set."""
 
     frame: Frame
     regions: Regions
@@ -88,6 +107,7 @@ class _Scene:
     entropy: int
 
     out: Pixels = None  # type: ignore[assignment]  # set by painted()
+    area: Mask | None = None
     rects: NDArray[np.float64] = None  # type: ignore[assignment]
     ranks: NDArray[np.int8] = None  # type: ignore[assignment]
 
@@ -136,9 +156,15 @@ class _Scene:
             )
         canvas = self.out[y1:y2, x1:x2]
         _copied(painted, mine, canvas)
+        self._note(window, mine)
         if kernel.feather:
             edge = ~(inside | closed) & (field < 1 + kernel.feather)
+            self._note(window, edge)
             _soften(canvas, painted, edge, field, kernel.feather)
+
+    def _note(self, window: Window, painted: Mask) -> None:
+        if self.area is not None:
+            self.area[window[1] : window[3], window[0] : window[2]] |= painted
 
     def _shared(self, group: NDArray[np.intp], window: Window, field: Floats, inside: Mask) -> tuple[Mask, Mask, Mask]:
         """What a group may paint, what it may not see, and what others cover so that its soft edge ends there."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from faceveil.errors import UnreadableError
-from faceveil.media import jpeg_file
+from faceveil.media import jpeg, jpeg_file
 from faceveil.media.dicom_file import JPEG, JPEG_2000, JPEG_LOSSLESS, Layout, missing
 from faceveil.media.faults import cut_off, damaged
 from faceveil.media.levels import Levels
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 for _name in ("pydicom", "pylibjpeg", "openjpeg"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
-_SPARE = re.compile("(\\d+) extraneous bytes before marker 0xd9")
 _EOI = b"\xff\xd9"  # of JPEG: T.81, B.1
 
 
@@ -128,9 +126,7 @@ def _expect_whole_jpeg(clean: bytes) -> None:
     try:
         simplejpeg.decode_jpeg(clean, "GRAY")
     except ValueError as error:
-        spare = _SPARE.search(str(error))
-        padding = clean[-2 - int(spare[1]) : -2] if spare else b""
-        if not padding or len(set(padding)) > 1:  # where bytes are missing, the rest of the scan is left over
+        if not jpeg.only_padding(clean, str(error)):
             raise
 
 

@@ -1,4 +1,4 @@
-"""The two things that are read from EXIF before it is dropped: orientation and resolution.
+"""The two things that are read from EXIF before it is dropped, and may be written again: orientation and resolution.
 
 EXIF is a TIFF directory (CIPA DC-008, 4.6). It is read with the patience of a parser that expects damage: whatever
 does not fit is as if it were absent, since none of it is kept.
@@ -49,3 +49,17 @@ def dpi(tags: dict[int, float]) -> tuple[float, float] | None:
     scale = {2: 1.0, 3: 2.54}.get(int(unit))
     x, y = tags.get(X_RESOLUTION, 0.0), tags.get(Y_RESOLUTION, 0.0)
     return (x * scale, y * scale) if scale and x > 0 and y > 0 else None
+
+
+def block(orientation: int, dpi: tuple[float, float] | None = None) -> bytes:
+    """A TIFF block with these tags alone; empty where the orientation is 1 and there is no resolution."""
+    entry, tags, values = Struct("<HHIL"), [], b""
+    if orientation != 1:
+        tags.append(entry.pack(ORIENTATION, _SHORT, 1, orientation))
+    if dpi:
+        after = 8 + 2 + 12 * (len(tags) + 3) + 4
+        tags += [entry.pack(tag, _RATIONAL, 1, after + 8 * i) for i, tag in enumerate((X_RESOLUTION, Y_RESOLUTION))]
+        tags.append(entry.pack(RESOLUTION_UNIT, _SHORT, 1, 2))
+        values = b"".join(Struct("<LL").pack(round(1000 * min(v, 1e6)), 1000) for v in dpi)
+    head = b"II*\x00\x08\x00\x00\x00" + Struct("<H").pack(len(tags))
+    return head + b"".join(tags) + bytes(4) + values if tags else b""

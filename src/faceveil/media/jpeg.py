@@ -8,6 +8,7 @@ and 63.4.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from faceveil.types import Frame
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_SPARE = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 _SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
 _PLAIN_QUALITY = 95  # for pictures that were not a JPEG before; 4:4:4, so that nothing is lost on coloured edges
 _PILLOW_SUBSAMPLING = {"444": 0, "422": 1, "420": 2}  # Pillow writes no others
@@ -61,7 +63,7 @@ def _coding(file: JpegFile, turn: int) -> JpegCoding:
         tables,
         sampling if sampling in _PILLOW_SUBSAMPLING or _quality(tables) else "444",
         progressive=file.marker in PROGRESSIVE,
-        optimised=not _split_huffman(file.huffman) <= _standard_huffman(),
+        optimised=is_optimised(file),
     )
 
 
@@ -95,15 +97,21 @@ def decode(data: bytes, info: Info) -> Iterator[Frame]:
     file = read(data)
     channels, icc, clean = len(file.components), file.icc, file.picture(data)
     del data
-    # Repeated chroma where it will be averaged again; interpolated, as readers do, where the output has it in full.
-    same = isinstance(info.coding, JpegCoding) and _turned_sampling(file, info.orientation) == info.coding.subsampling
-    stored = _strictly(clean, {1: "GRAY", 3: "RGB", 4: "CMYK"}[channels], repeat=same)
+    stored = _strictly(clean, {1: "GRAY", 3: "RGB", 4: "CMYK"}[channels], repeat=repeats_chroma(file, info))
     del clean
     if channels == 1:
         stored = np.repeat(stored, 3, axis=2)
     elif channels == 4:
         stored = _from_cmyk(stored, icc)
     yield upright_frame(stored, None, info.orientation)
+
+
+def repeats_chroma(file: JpegFile, info: Info) -> bool:
+    """Whether `decode` repeats chroma, because it will be averaged again.
+
+    Where the output has it in full it is interpolated, as readers do.
+    """
+    return isinstance(info.coding, JpegCoding) and _turned_sampling(file, info.orientation) == info.coding.subsampling
 
 
 def _strictly(clean: bytes, colours: str, *, repeat: bool) -> NDArray[np.uint8]:
@@ -113,15 +121,24 @@ def _strictly(clean: bytes, colours: str, *, repeat: bool) -> NDArray[np.uint8]:
         return _array(simplejpeg.decode_jpeg(clean, colours, fastdct=False, fastupsample=repeat))
     except ValueError as error:
         said = str(error)
-        # The first warning is the one that is told. Where the first is about bytes before the end marker (D9), all
-        # pixels had been decoded without one: cameras pad there. In every other place something is missing.
-        if "extraneous bytes before marker 0xd9" in said:
+        if only_padding(clean, said):
             return _array(simplejpeg.decode_jpeg(clean, colours, fastdct=False, fastupsample=repeat, strict=False))
         if "remature end" in said:
             cut_off()
         if "nsupported" in said or "ubsampling" in said:
             raise UnsupportedError(UNKNOWN_WAY) from error
         damaged()
+
+
+def only_padding(clean: bytes, said: str) -> bool:
+    """Whether libjpeg's warning is about nothing but padding before the end marker, as cameras leave it.
+
+    The first warning is the one that is told, so all pixels had been decoded without one. Where a piece of the scan is
+    missing its rest is left over in the same place, but that is not one byte repeated.
+    """
+    spare = _SPARE.search(said)
+    padding = clean[-2 - int(spare[1]) : -2] if spare else b""
+    return bool(padding) and len(set(padding)) == 1
 
 
 def _array(decoded: Any) -> NDArray[np.uint8]:
@@ -229,6 +246,11 @@ _K1 = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 1
 _K2 = (17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99,
        47, 66, 99, 99, 99, 99, 99, 99) + (99,) * 32
 # fmt: on
+
+
+def is_optimised(file: JpegFile) -> bool:
+    """Whether it has Huffman tables of its own."""
+    return not _split_huffman(file.huffman) <= _standard_huffman()
 
 
 def _split_huffman(loads: list[bytes]) -> frozenset[bytes]:

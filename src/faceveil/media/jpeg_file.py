@@ -37,6 +37,7 @@ class JpegFile:
     exif: dict[int, float] = field(default_factory=dict)
     profile: dict[int, bytes] = field(default_factory=dict)
     profile_parts: int = 0
+    jfif: bool = False
     pictures: int = 1
     scans: int = 0
     body: list[tuple[int, int]] = field(default_factory=list)
@@ -49,9 +50,12 @@ class JpegFile:
         return b"".join(self.profile[i] for i in wanted) if set(wanted) <= set(self.profile) else b""
 
     def picture(self, data: bytes) -> bytes:
-        """A JPEG of what the decoder needs, without metadata, comments and junk between segments."""
-        view = memoryview(data)
-        return b"".join([b"\xff\xd8", *(view[a:b] for a, b in self.body), b"\xff\xd9"])
+        """A JPEG of what the decoder needs, without metadata, comments and junk between segments.
+
+        Whether it has a JFIF header stays: where there is one, three components are Y Cb Cr, whatever else says RGB.
+        """
+        view, head = memoryview(data), _jfif(None) if self.jfif else b""
+        return b"".join([b"\xff\xd8", head, *(view[a:b] for a, b in self.body), b"\xff\xd9"])
 
 
 def read(data: bytes) -> JpegFile:
@@ -103,6 +107,7 @@ def _note(found: JpegFile, marker: int, load: bytes) -> None:
     elif marker == 0xE0 and load.startswith(b"JFIF\x00") and len(load) >= 12:
         x, y = int.from_bytes(load[8:10], "big"), int.from_bytes(load[10:12], "big")
         scale = {1: 1.0, 2: 2.54}.get(load[7])
+        found.jfif = True
         found.dpi = (x * scale, y * scale) if scale and x and y else None
     elif marker == 0xE1 and load.startswith(_EXIF) and not found.exif:
         found.exif = exif.numbers(load, len(_EXIF))
@@ -129,16 +134,29 @@ def _tables(found: JpegFile, load: bytes) -> None:
         at += 1 + size
 
 
-def assemble(encoded: bytes, icc: bytes, dpi: tuple[float, float] | None) -> bytes:
-    """The encoder's picture with our own JFIF header and the profile, and none of the encoder's other segments."""
-    x, y = (min(65535, max(1, round(v))) for v in dpi) if dpi else (1, 1)
-    jfif = b"JFIF\x00\x01\x01" + bytes([1 if dpi else 0]) + x.to_bytes(2, "big") + y.to_bytes(2, "big") + b"\x00\x00"
+def assemble(
+    encoded: bytes, icc: bytes, dpi: tuple[float, float] | None, orientation: int = 1, *, rgb: bool = False
+) -> bytes:
+    """The encoder's picture with our own JFIF header and the profile, and none of the encoder's other segments.
+
+    orientation: written as the only tag of an EXIF segment, unless it is 1. dpi: of the picture as stored.
+    rgb: its components are R, G and B. That is said by Adobe's segment, which stays, and JFIF would contradict it; so
+    the resolution stands in EXIF too.
+    """
+    tags = exif.block(orientation, dpi if rgb else None)
     parts = [icc[i : i + 65519] for i in range(0, len(icc), 65519)]  # a segment holds 65533 bytes, 14 are the header
-    head = [_segment(0xE0, jfif)]
+    head = [] if rgb else [_jfif(dpi)]
+    head += [_segment(0xE1, _EXIF + tags)] if tags else []
     head += [_segment(0xE2, _ICC + bytes([i, len(parts)]) + part) for i, part in enumerate(parts, 1)]
     file, view = read(encoded), memoryview(encoded)
-    body = (view[a:b] for a, b in file.body if encoded[a + 1] != 0xEE)
+    body = (view[a:b] for a, b in file.body if encoded[a + 1] != 0xEE or rgb)
     return b"".join([b"\xff\xd8", *head, *body, b"\xff\xd9"])
+
+
+def _jfif(dpi: tuple[float, float] | None) -> bytes:
+    x, y = (min(65535, max(1, round(v))) for v in dpi) if dpi else (1, 1)
+    load = b"JFIF\x00\x01\x01" + bytes([1 if dpi else 0]) + x.to_bytes(2, "big") + y.to_bytes(2, "big") + b"\x00\x00"
+    return _segment(0xE0, load)
 
 
 def _segment(marker: int, load: bytes) -> bytes:

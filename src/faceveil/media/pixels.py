@@ -32,6 +32,12 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     return turned if orientation == 5 else cv2.flip(turned, {6: 1, 7: -1, 8: 0}[orientation])
 
 
+def stored(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """The reverse of `upright`: a view of an upright array as it is stored."""
+    flipped = array[:: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1]
+    return flipped.swapaxes(0, 1) if orientation in TRANSPOSING else flipped
+
+
 def upright_frame(pixels: Pixels, alpha: Pixels | None, orientation: int) -> Frame:
     """A frame of stored pixels."""
     return Frame(upright(pixels, orientation), None if alpha is None else upright(alpha, orientation))

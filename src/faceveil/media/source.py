@@ -55,6 +55,11 @@ class Source:
                     damaged()
             yield replace(frame, index=index, time=time)
 
+    def read(self) -> bytes:
+        """The bytes, from the file again once they were let go. Raises `UnreadableError` where it has changed."""
+        with named(self.name):
+            return self._bytes()
+
     def _bytes(self) -> bytes:
         if self._data is not None:
             return self._data

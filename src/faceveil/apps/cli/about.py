@@ -13,6 +13,7 @@ from rich.table import Table
 from faceveil import __version__, detect, plugins
 from faceveil.detect import runtime
 from faceveil.errors import Exit, MissingExtra
+from faceveil.media import lossless
 
 _PARTS = ("numpy", "pillow", "pillow-heif", "opencv-python-headless", "onnxruntime", "simplejpeg", "av", "pydantic")
 
@@ -63,6 +64,7 @@ def doctor() -> None:
     ready = runtime.providers()
     for provider in runtime.PROVIDERS:
         click.echo(f"provider {provider}: {'ready' if provider in ready else runtime.CURES[provider]}")
+    click.echo(lossless.advice())
     for group, word in ((plugins.DETECT, "detector"), (plugins.DEIDENTIFY, "method")):
         for name in plugins.names(group):
             try:
