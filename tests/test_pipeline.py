@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import faceveil
 from faceveil import Plan, Policy, Regions
@@ -107,3 +107,20 @@ def test_a_seed_repeats_the_noise(pixels: Pixels) -> None:
     a, b, c = (faceveil.veil(pixels, method="noise", seed=s) for s in (1, 1, 2))
     assert np.array_equal(a, b)
     assert not np.array_equal(a, c)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("jpeg", ["auto", "reencode"])
+def test_metadata_none_drops_the_profile_and_the_resolution_too(
+    portrait: Path, tmp_path: Path, form: str, jpeg: str
+) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source = tmp_path / f"in.{form.lower()}"
+    Image.open(portrait).save(source, form, icc_profile=profile, dpi=(300, 300))
+    kept = faceveil.veil(source, tmp_path / f"kept.{form.lower()}", jpeg=jpeg).output
+    bare = faceveil.veil(source, tmp_path / f"bare.{form.lower()}", jpeg=jpeg, metadata="none").output
+    with Image.open(kept) as image:
+        assert image.info["icc_profile"] == profile
+    with Image.open(bare) as image:
+        assert "icc_profile" not in image.info
+        assert image.info.get("dpi") in (None, (1, 1), (72, 72), (96, 96))

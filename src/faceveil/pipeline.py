@@ -220,7 +220,7 @@ def _write(
     kept: dict[int, Floats] = {}
     aside = quarantine or target.with_name(target.name + QUARANTINE) / target.name
     inspect = partial(_inspect, target=target, aside=aside, policy=policy, kept=kept) if policy.verifies else None
-    info = replace(source.info, hidden=hidden)
+    info = replace(source.info if policy.metadata == "technical" else source.info.bare(), hidden=hidden)
     with media.create(target, info, overwrite=overwrite, inspect=inspect, source=source, jpeg=policy.jpeg_mode) as sink:
         for frame, plan in frames:
             sink.append(*_render(frame, plan, policy))

@@ -15,6 +15,7 @@ Preset = Literal["fast", "balanced", "thorough"]
 Provider = Literal["cpu", "cuda", "openvino", "coreml"]
 Shape = Literal["rounded", "ellipse", "box"]
 JpegMode = Literal["auto", "lossless", "reencode"]
+Metadata = Literal["technical", "none"]
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -71,6 +72,8 @@ class Policy(BaseModel):
     """Where networks run: the CPU, or what is installed beside."""
     verify: bool | None = None
     """Look at each result for faces and leaks before it is published; unset, only `thorough` does."""
+    metadata: Metadata = "technical"
+    """What stays beside the pixels: the colour profile and the resolution, or none of it. All else always goes."""
     jpeg: JpegMode = "auto"
     """JPEG output: lossless rewrites only the blocks under the covers, reencode all; auto is lossless where the library
     is installed, unless the preset is fast."""

@@ -160,6 +160,10 @@ class Info:
         """The description of one frame or page."""
         return self.pages[index] if self.pages else self
 
+    def bare(self) -> Info:
+        """The same without colour profile and resolution."""
+        return replace(self, icc=b"", dpi=None, pages=tuple(page.bare() for page in self.pages))
+
     def noting(self, *sentences: str) -> Info:
         """The same with more notes."""
         return replace(self, notes=self.notes + sentences)

@@ -49,7 +49,7 @@ def advice() -> str:
     return f"lossless JPEG: needs libturbojpeg: {turbojpeg.CURE}; without it JPEGs are re-encoded"
 
 
-def rewriter(source: Source, mode: JpegMode) -> Rewriter | None:
+def rewriter(source: Source, info: Info, mode: JpegMode) -> Rewriter | None:
     """What writes painted frames of `source` without loss; None where that is not asked for or not possible here.
 
     Raises `MissingExtra` where it is demanded and the library is not installed.
@@ -57,7 +57,7 @@ def rewriter(source: Source, mode: JpegMode) -> Rewriter | None:
     if source.info.format != "JPEG" or mode == "reencode" or (mode == "auto" and not turbojpeg.available()):
         return None
     turbojpeg.library()
-    return lambda frame, area: rewrite(source.read(), source.info, frame, area)
+    return lambda frame, area: rewrite(source.read(), info, frame, area)
 
 
 def refusal(name: str, reason: NotLossless) -> UnsupportedError:

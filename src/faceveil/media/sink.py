@@ -48,7 +48,7 @@ class Sink:
         self._inspect = inspect
         self._jpeg = jpeg
         self._name = source.name if source is not None else str(path)
-        self._rewrite = lossless.rewriter(source, jpeg) if source is not None else None
+        self._rewrite = lossless.rewriter(source, info, jpeg) if source is not None else None
         self._rewritten: bytes | None = None
         self._encoder = Encoder(info)
 
