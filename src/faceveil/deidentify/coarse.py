@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -76,9 +76,14 @@ def _scaled(values: Floats, factor: int) -> Floats:
 
 def _dithered(values: Floats, white: int) -> Pixels:
     """Values rounded to pixels after adding a fixed pattern; OpenCV rounds and clips."""
-    rows, columns = (-(-n // TILE) for n in values.shape[:2])
-    pattern = cv2.repeat(_pattern(), rows, columns)[: values.shape[0], : values.shape[1]]
+    pattern = _band(-(-values.shape[1] // TILE))[: values.shape[0], : values.shape[1]]
     return cv2.add(values, pattern, dtype=cv2.CV_8U if white == 255 else cv2.CV_16U)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=32)  # half a megabyte each, for every 300 pixels of width
+def _band(tiles: int) -> Floats:
+    """The dither of one band: BAND rows, so many tiles wide."""
+    return np.asarray(cv2.repeat(_pattern(), BAND // TILE, tiles), np.float32)
 
 
 @cache

@@ -22,7 +22,6 @@ from faceveil.dataset.batch import cores, process
 from faceveil.dataset.inputs import collect, of_plans
 from faceveil.dataset.report import Journal, exit_code
 from faceveil.dataset.task import Setup, Task
-from faceveil.deidentify import paint
 from faceveil.errors import RequestError
 from faceveil.media.atomic import publish
 from faceveil.policy import Policy
@@ -80,14 +79,15 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
     if plan is not None and plan.exists() and not overwrite:
         raise RequestError(f"the plan '{plan}' is there already, perhaps with edits", hint="--overwrite replaces it")
     found = collect(inputs, output, in_place=in_place)
-    detector = pipeline.detector_of(policy)
+    if (policy.detector, policy.method) != (None, "veil"):  # the workers load the defaults: that is one load less
+        pipeline.detector_of(policy)
+        _warn(policy)
     setup = Setup(policy=policy, action="analyse" if plan else "veil", plan=plan)
-    _warn(policy)
     run = _Run(found.tasks, setup, report, jobs, quiet, overwrite, output, found.ignored)
     code = run()
     if plan is not None:
         body = [line for task in found.tasks for line in run.lines.get(str(task.source), ())]
-        publish(plan, plans.text(policy, detector.spec, body), overwrite=overwrite, mode=0o600)
+        publish(plan, plans.text(policy, pipeline.detector_of(policy).spec, body), overwrite=overwrite, mode=0o600)
         if not quiet:
             click.echo(f"the plan is in {plan}; it is personal data")
     sys.exit(code)
@@ -178,6 +178,8 @@ def _gentle_interrupt(stop: threading.Event, *, active: bool) -> Iterator[None]:
 
 def _warn(policy: Policy) -> None:
     """Say once what a method is worth, unless the face is covered completely."""
+    from faceveil.deidentify import paint  # noqa: PLC0415  (loads OpenCV)
+
     method = paint.method(policy.method)
     if method.promise != "independent":
         click.echo(f"note: {method.claim}", err=True)
