@@ -9,18 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from faceveil.verify import bmff, bmp, gif, jpeg, png, riff, tiff
+from faceveil.verify import bmff, bmp, gif, jpeg, plain, png, riff, tiff
 from faceveil.verify.leak import Leak
 
 _WALKERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], list[Leak]]], ...] = tuple(
     (re.compile(head, re.DOTALL), walker)
     for head, walker in (
+        (rb".{128}DICM", plain.dicom),  # first: its preamble may pass for another format
         (rb"\xff\xd8\xff", jpeg.carve),
         (rb"\x89PNG\r\n\x1a\n", png.carve),
         (rb"RIFF....WEBP", riff.carve),
         (rb"GIF8[79]a", gif.carve),
         (rb"BM.{12}[\x0c\x28-\x7c]\0\0\0", bmp.carve),
         (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]", tiff.carve),
+        (rb"P[56]\s", plain.pnm),
+        (rb"\xff\x4f\xff\x51", plain.codestream),
         (rb"....ftyp|\0\0\0\x0cjP  |....moov|....mdat", bmff.carve),
     )
 )
