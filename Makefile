@@ -36,7 +36,8 @@ $(READY): pyproject.toml hatch_build.py $(wildcard tools/*.py tools/*.json)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
 	@touch $@
 
-# The long version of the fuzz tests: ten times the cases, another seed each day.
+# The long version of the fuzz tests: ten times the cases, 100 kills, another seed each day.
 .PHONY: fuzz
 fuzz: $(READY)
-	FACEVEIL_FUZZ_CASES=2100 FACEVEIL_FUZZ_SEED=$$(date +%Y%m%d) $(BIN)/python -m pytest tests/dataset/test_fuzz.py
+	FACEVEIL_FUZZ_CASES=2100 FACEVEIL_KILLS=100 FACEVEIL_FUZZ_SEED=$$(date +%Y%m%d) \
+		$(BIN)/python -m pytest tests/dataset/test_fuzz.py tests/apps/test_cli.py -k "fuzz or kill"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -229,17 +230,16 @@ def _count(folder: Path) -> int:
     return len(list(folder.glob("*.jpg")))
 
 
-def _more(folder: Path, seen: int) -> bool:
-    return _count(folder) > seen
-
-
 def _workers(pid: int) -> list[int]:
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError):  # threads end
+        with suppress(FileNotFoundError, ProcessLookupError):  # threads end
             found += [int(child) for child in (task / "children").read_text().split()]
-    assert found
     return found
+
+
+def _has_workers(pid: int) -> bool:
+    return _gone(pid) or bool(_workers(pid))
 
 
 def _gone(pid: int) -> bool:
@@ -270,13 +270,16 @@ def test_a_worker_that_dies_costs_one_file(folder: Path) -> None:
 
 @needs_proc
 def test_kill_leaves_complete_files_and_a_rerun_finishes(folder: Path) -> None:
-    _many(folder, 30)
-    for delay in (0.0, 0.05, 0.1):
-        process = subprocess.Popen([*FACEVEIL, "many", "-o", "out", "-j", "2", "-q", "--report", "r.json"], cwd=folder)
-        seen = _count(folder / "out")
-        _wait_for(partial(_more, folder / "out", seen))
-        time.sleep(delay)
-        workers = _workers(process.pid)
+    """Killed at random moments, 4 in `make test` and 100 in `make fuzz`; after each the outputs are looked at."""
+    _many(folder, 40)
+    rng = random.Random(int(os.environ.get("FACEVEIL_FUZZ_SEED", "1")))
+    command = [*FACEVEIL, "many", "-o", "out", "-j", "2", "-q", "--report", "r.json", "--preset", "fast"]
+    stamps: dict[str, int] = {}
+    for _ in range(int(os.environ.get("FACEVEIL_KILLS", "4"))):
+        process = subprocess.Popen(command, cwd=folder)
+        _wait_for(partial(_has_workers, process.pid))
+        time.sleep(rng.uniform(0, 1.2))
+        workers = _workers(process.pid) if process.poll() is None else []
         process.kill()
         process.wait()
         for worker in workers:
@@ -284,11 +287,16 @@ def test_kill_leaves_complete_files_and_a_rerun_finishes(folder: Path) -> None:
         for path in (folder / "out").glob("*.jpg"):
             with Image.open(path) as picture:
                 picture.load()
-    assert not (folder / "r.json").exists()
-    faceveil("many", "-o", "out", "-j", "2", "--report", "r.json", cwd=folder)
-    assert sorted(p.name for p in (folder / "out").iterdir()) == [f"{i:03}.jpg" for i in range(30)]
+            assert stamps.setdefault(path.name, path.stat().st_mtime_ns) == path.stat().st_mtime_ns, "done twice"
+        if _count(folder / "out") == 40:
+            shutil.rmtree(folder / "out")
+            (folder / "r.json").unlink(missing_ok=True)
+            (folder / "r.json.part").unlink(missing_ok=True)
+            stamps.clear()
+    faceveil(*command[3:], cwd=folder)
+    assert sorted(p.name for p in (folder / "out").iterdir()) == [f"{i:03}.jpg" for i in range(40)]
     report = json.loads((folder / "r.json").read_text())
-    assert report["totals"]["done"] + report["totals"]["kept"] == 30
+    assert report["totals"]["done"] + report["totals"]["kept"] == 40
     assert not (folder / "r.json.part").exists()
 
 
