@@ -127,6 +127,7 @@ def test_the_report_tells_when_a_kept_output_is_stale(folder: Path) -> None:
         (["photo.jpg", "--preset", "slow"], "'slow' is not one of 'fast', 'balanced', 'thorough'"),
         (["photo.jpg", "--cover", "hat"], "cover is 'face', 'head' or settings"),
         (["nothing.jpg"], "there is no 'nothing.jpg'"),
+        (["nothing.jpg", "--method", "blurr"], "no method is called 'blurr' — did you mean 'blur'?"),
         (["photo.jpg", "--policy", "none.yml"], "cannot read the policy none.yml"),
         (["photo.jpg", "--wrong"], "No such option"),
         (["photo.jpg", "-o", "x.png"], "would be another format"),

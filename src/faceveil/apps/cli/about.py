@@ -57,7 +57,7 @@ def doctor() -> None:
     click.echo("weights (licences are shipped beside them):")
     for model in runtime.models():
         click.echo(
-            f"  {model.name}: {model.bytes / 1e6:.1f} MB, {model.licence}, {'ok' if model.intact else 'DAMAGED'}"
+            f"  {model.name}: {model.bytes / 1e6:.2f} MB, {model.licence}, {'ok' if model.intact else 'DAMAGED'}"
         )
         if not model.intact:
             broken.append(model.name)

@@ -78,9 +78,10 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
         raise RequestError("--plan looks only and writes no pictures", hint="leave --output and --in-place out")
     if plan is not None and plan.exists() and not overwrite:
         raise RequestError(f"the plan '{plan}' is there already, perhaps with edits", hint="--overwrite replaces it")
-    found = collect(inputs, output, in_place=in_place)
     if (policy.detector, policy.method) != (None, "veil"):  # the workers load the defaults: that is one load less
         pipeline.detector_of(policy)
+    found = collect(inputs, output, in_place=in_place)
+    if policy.method != "veil":
         _warn(policy)
     setup = Setup(policy=policy, action="analyse" if plan else "veil", plan=plan)
     run = _Run(found.tasks, setup, report, jobs, quiet, overwrite, output, found.ignored)
