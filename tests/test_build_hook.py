@@ -165,7 +165,8 @@ def test_the_sdist_holds_the_models_and_builds_with_hatchling_alone(tmp_path: Pa
     assert "models are up to date" in done.stdout + done.stderr
     (packed,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(packed) as archive:
-        archive.extractall(tmp_path, filter="data")
+        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.4 and later
+        archive.extractall(tmp_path, **safely)  # type: ignore[arg-type]
     (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
     assert {path.name for path in (unpacked / "src" / "faceveil" / "models").iterdir()} >= {*models.FILES}
     assert asked_by_the_hook(unpacked) == []
