@@ -17,13 +17,16 @@ PACKAGE = Path(faceveil.__file__).parent
 FLOORS = [
     {"errors"},
     {"types"},
+    {"planes"},
     {"plugins"},
     {"policy"},
-    {"media", "detect", "deidentify", "models"},
+    {"media", "detect", "track", "deidentify", "models"},
     {"verify"},
     {"plans"},
     {"pipeline"},
     {"dataset"},
+    {"live"},
+    {"jobs"},
     {"apps"},
     {"__main__"},
 ]

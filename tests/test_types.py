@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from faceveil import Frame, FramePlan, Plan, Regions
+from faceveil.types import Planes
 
 F = np.float32
 
@@ -72,3 +75,44 @@ def test_a_plan_needs_a_method_for_each_region() -> None:
         FramePlan(Regions(), ("veil",), (4, 4))
     regions = Regions(np.zeros((2, 4), F), np.zeros(2, F))
     assert Plan("a", (FramePlan(regions, ("veil", "keep"), (4, 4)),)).faces == 2
+
+
+def _planes(**changed: Any) -> Planes:
+    luma, chroma = np.zeros((5, 7), np.uint8), np.zeros((3, 4), np.uint8)
+    return Planes(**{"planes": (luma, chroma, chroma), **changed})
+
+
+def test_planes_of_odd_sizes_have_their_chroma_rounded_up() -> None:
+    assert _planes().size == (7, 5)
+    assert _planes(orientation=6).size == (5, 7)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"bits": 10}, "uint16"),
+        ({"matrix": "grey"}, "must be 1"),
+        ({"orientation": 9}, "1 to 8"),
+        ({"subsampling": (1, 1)}, "plane must have shape"),
+        ({"planes": (np.zeros((0, 7), np.uint8),) * 3}, "empty"),
+    ],
+)
+def test_planes_that_do_not_fit_are_refused(changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        _planes(**changed)
+
+
+def test_planes_cannot_be_written_to() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        _planes().planes[0][0, 0] = 1
+
+
+def test_tracks_go_with_their_regions() -> None:
+    regions = Regions([[0, 0, 1, 1], [2, 2, 3, 3]], [0.5, 0.6], track=np.array([7, 9]))
+    assert regions[np.array([False, True])].track == [9]
+    joined = Regions.concatenate([regions, regions])
+    assert joined.track is not None
+    assert joined.track.tolist() == [7, 9, 7, 9]
+    assert Regions.concatenate([regions, Regions(regions.xyxy, regions.score)]).track is None
+    with pytest.raises(ValueError, match="track must have shape"):
+        Regions(regions.xyxy, regions.score, track=np.array([1]))

@@ -15,8 +15,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +26,9 @@ from faceveil import plugins
 from faceveil.errors import RequestError
 from faceveil.policy import Policy
 from faceveil.types import FramePlan, Plan, Regions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 VERSION = 1
 
@@ -45,6 +49,7 @@ class _Face(BaseModel):
     score: float = Field(1.0, ge=0, le=1)
     method: str = ""
     landmarks: tuple[tuple[float, float], ...] | None = Field(None, min_length=5, max_length=5)
+    track: int | None = Field(None, ge=0)
 
 
 class _Line(BaseModel):
@@ -92,6 +97,8 @@ def _face(frame: FramePlan, i: int, landmarks: bool) -> dict[str, Any]:
         "score": round(float(regions.score[i]), 4),
         "method": frame.methods[i],
     }
+    if regions.track is not None:
+        face["track"] = int(regions.track[i])
     if landmarks and regions.landmarks is not None:
         face["landmarks"] = [[round(float(x), 2), round(float(y), 2)] for x, y in regions.landmarks[i]]
     return face
@@ -151,8 +158,18 @@ def _parse(kind: type[_Model], path: Path, number: int, line: str) -> _Model:
         raise RequestError(f"{path}, line {number}: {plugins.explain(error)}") from None
 
 
+def _tracks(tracks: list[int | None]) -> NDArray[np.int64] | None:
+    """The faces of a video by number; those that were added by hand get numbers of their own."""
+    known = [track for track in tracks if track is not None]
+    if not known:
+        return None
+    fresh = count(1 << 32)  # beyond all numbers that a tracker gives
+    return np.array([next(fresh) if track is None else track for track in tracks], np.int64)
+
+
 def _frame(path: Path, number: int, line: _Line, default: str) -> FramePlan:
     marks = [face.landmarks for face in line.faces]
+    tracks = [face.track for face in line.faces]
     methods = tuple(face.method or default for face in line.faces)
     try:
         for spec in set(methods):
@@ -161,6 +178,7 @@ def _frame(path: Path, number: int, line: _Line, default: str) -> FramePlan:
             np.array([face.box for face in line.faces], np.float32).reshape(-1, 4),
             np.array([face.score for face in line.faces], np.float32),
             None if not marks or None in marks else np.array(marks, np.float32),
+            _tracks(tracks),
         )
         time = None if line.time is None else Fraction(line.time)
     except (ValueError, ZeroDivisionError, RequestError) as error:

@@ -8,7 +8,9 @@ Conventions, valid everywhere in the package:
 - score: float32, shape (n,), in [0, 1].
 - landmarks: float32, shape (n, 5, 2): left eye, right eye, nose, left and right mouth corner, left and right
   as seen in the picture.
+- track: int64, shape (n,): the same number is the same face over the frames of a video.
 - time: `Fraction` seconds from the start of the stream.
+- planes: a video's own samples, as stored, with the orientation beside them; boxes are upright even there.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -92,6 +94,58 @@ class Frame:
         return int(self.pixels.shape[1])
 
 
+Matrix = Literal["bt601", "bt709", "bt2020", "rgb", "grey"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planes:
+    """One moment of a video in the video's own samples, as stored: not yet upright, not yet RGB.
+
+    planes: read-only arrays, uint8, or uint16 where `bits` > 8: luma (H, W) and two of chroma, or one for grey, or
+        green, blue, red for matrix "rgb". Chroma has ceil(H / subsampling[1]) rows and ceil(W / subsampling[0])
+        columns.
+    bits: of a sample, 8 to 16, in the low bits of each. subsampling: (2, 2) for 4:2:0, (2, 1) for 4:2:2, (1, 1).
+    matrix: how luma and chroma make RGB (ITU-T H.273; "bt2020" is its non-constant luminance). full: full range.
+    orientation: EXIF's number, 1 to 8, of what makes it upright.
+    index: position in the video, from 0. time, duration: seconds, exactly; the duration is None where nobody says.
+    """
+
+    planes: tuple[Pixels, ...]
+    bits: int = 8
+    subsampling: tuple[int, int] = (2, 2)
+    matrix: Matrix = "bt709"
+    full: bool = False
+    orientation: int = 1
+    index: int = 0
+    time: Fraction = Fraction(0)
+    duration: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        count = 1 if self.matrix == "grey" else 3
+        if len(self.planes) != count:
+            raise ValueError(f"planes must be {count} for matrix '{self.matrix}', got {len(self.planes)}")
+        first = self.planes[0]
+        _expect("luma", first, ("H", "W"))
+        if 0 in first.shape:
+            raise ValueError(f"luma must not be empty, got shape {first.shape}")
+        if self.orientation not in range(1, 9):
+            raise ValueError(f"orientation must be 1 to 8, got {self.orientation}")
+        across, down = self.subsampling
+        chroma = (-(-first.shape[0] // down), -(-first.shape[1] // across))
+        wanted = np.uint8 if self.bits == 8 else np.uint16
+        for plane in self.planes:
+            _expect("plane", plane, first.shape if plane is first else chroma)
+            if plane.dtype != wanted:
+                raise ValueError(f"planes of {self.bits} bits must be {wanted.__name__}, got {plane.dtype}")
+        object.__setattr__(self, "planes", tuple(_read_only(plane) for plane in self.planes))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the upright picture: that of boxes and plans."""
+        height, width = self.planes[0].shape
+        return (height, width) if self.orientation > 4 else (width, height)
+
+
 def _no_boxes() -> Floats:
     return np.zeros((0, 4), np.float32)
 
@@ -107,11 +161,13 @@ class Regions:
     xyxy: float32 (n, 4), source pixels, half-open; may reach beyond the picture.
     score: float32 (n,) in [0, 1].
     landmarks: float32 (n, 5, 2) in source pixels, or None.
+    track: int64 (n,), which face of a video each is, or None.
     """
 
     xyxy: Floats = field(default_factory=_no_boxes)
     score: Floats = field(default_factory=_no_scores)
     landmarks: Floats | None = None
+    track: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         xyxy = _floats("xyxy", self.xyxy, ("n", 4))
@@ -129,6 +185,10 @@ class Regions:
             if len(landmarks) != len(xyxy):
                 raise ValueError(f"landmarks must have one row for each of {len(xyxy)} boxes, got {len(landmarks)}")
             object.__setattr__(self, "landmarks", landmarks)
+        if self.track is not None:
+            track = np.array(self.track, np.int64)
+            _expect("track", track, score.shape)
+            object.__setattr__(self, "track", _read_only(track))
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -136,19 +196,22 @@ class Regions:
     def __getitem__(self, keep: NDArray[Any] | slice) -> Regions:
         """The regions picked by a boolean mask, an index array or a slice."""
         marks = None if self.landmarks is None else self.landmarks[keep]
-        return Regions(self.xyxy[keep], self.score[keep], marks)
+        track = None if self.track is None else self.track[keep]
+        return Regions(self.xyxy[keep], self.score[keep], marks, track)
 
     @classmethod
     def concatenate(cls, parts: list[Regions]) -> Regions:
-        """All regions of `parts` in order. Landmarks stay only where every non-empty part has them."""
+        """All regions of `parts` in order. Landmarks and tracks stay only where every non-empty part has them."""
         parts = [p for p in parts if len(p)]
         if not parts:
             return cls()
         marks = [p.landmarks for p in parts if p.landmarks is not None]
+        tracks = [p.track for p in parts if p.track is not None]
         return cls(
             np.concatenate([p.xyxy for p in parts]),
             np.concatenate([p.score for p in parts]),
             np.concatenate(marks) if len(marks) == len(parts) else None,
+            np.concatenate(tracks) if len(tracks) == len(parts) else None,
         )
 
 

@@ -235,7 +235,12 @@ class _Scene:
         )
 
     def _rng(self, region: np.intp) -> np.random.Generator:
-        """Randomness by frame and region, so that the order of painting is of no account."""
+        """Randomness by frame and region, so that the order of painting is of no account.
+
+        By track where there is one: a face of a video looks the same in every frame, and frames cannot be averaged.
+        """
+        if self.regions.track is not None:
+            return np.random.default_rng([self.entropy, int(self.regions.track[region])])
         return np.random.default_rng([self.entropy, self.frame.index, int(region)])
 
 
