@@ -108,7 +108,8 @@ def test_planes_cannot_be_written_to() -> None:
 
 
 def test_tracks_go_with_their_regions() -> None:
-    regions = Regions([[0, 0, 1, 1], [2, 2, 3, 3]], [0.5, 0.6], track=np.array([7, 9]))
+    boxes, score = np.array([[0, 0, 1, 1], [2, 2, 3, 3]], F), np.array([0.5, 0.6], F)
+    regions = Regions(boxes, score, track=np.array([7, 9]))
     assert regions[np.array([False, True])].track == [9]
     joined = Regions.concatenate([regions, regions])
     assert joined.track is not None
