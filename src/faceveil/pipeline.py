@@ -220,14 +220,28 @@ def _write(
     kept: dict[int, Floats] = {}
     aside = quarantine or target.with_name(target.name + QUARANTINE) / target.name
     inspect = partial(_inspect, target=target, aside=aside, policy=policy, kept=kept) if policy.verifies else None
-    info = replace(source.info if policy.metadata == "technical" else source.info.bare(), hidden=hidden)
+    info = replace(_described(source, policy), hidden=hidden)
     with media.create(target, info, overwrite=overwrite, inspect=inspect, source=source, jpeg=policy.jpeg_mode) as sink:
         for frame, plan in frames:
             sink.append(*_render(frame, plan, policy))
             faces += len(plan.regions)
             stays = np.array([plugins.parse(method).name == "keep" for method in plan.methods], bool)
             kept[frame.index] = plan.regions.xyxy[stays]
-    return Veiled(path, target, faces, sum(map(len, kept.values())), source.info.notes + sink.notes)
+    return Veiled(path, target, faces, sum(map(len, kept.values())), info.notes + sink.notes)
+
+
+def _described(source: media.Source, policy: Policy) -> media.Info:
+    """What is written beside the pixels."""
+    if policy.metadata == "none":
+        return source.info.bare()
+    if policy.metadata == "technical":
+        return source.info
+    settings = source.settings()
+    if settings is None:
+        return source.info.noting(
+            "Its camera settings, if it has any, are not kept: they are not read in files of this kind."
+        )
+    return replace(source.info, camera=settings)
 
 
 def _inspect(data: bytes, *, target: Path, aside: Path, policy: Policy, kept: dict[int, Floats]) -> None:
@@ -235,7 +249,7 @@ def _inspect(data: bytes, *, target: Path, aside: Path, policy: Policy, kept: di
     from faceveil.verify.check import DETECTOR, examine  # noqa: PLC0415  (loads OpenCV)
 
     detector = detect.build(policy.preset, DETECTOR, Runtime(policy.provider, 1))
-    found = examine(data, detector, kept=kept)
+    found = examine(data, detector, kept=kept, metadata=policy.metadata)
     if found.clean:
         return
     aside.parent.mkdir(parents=True, exist_ok=True)

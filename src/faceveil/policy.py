@@ -14,7 +14,7 @@ Preset = Literal["fast", "balanced", "thorough"]
 Provider = Literal["cpu", "cuda", "openvino", "coreml"]
 Shape = Literal["rounded", "ellipse", "box"]
 JpegMode = Literal["auto", "lossless", "reencode"]
-Metadata = Literal["technical", "none"]
+Metadata = Literal["technical", "all-but-identifying", "none"]
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -72,7 +72,8 @@ class Policy(BaseModel):
     verify: bool | None = None
     """Look at each result for faces and leaks before it is published; unset, only `thorough` does."""
     metadata: Metadata = "technical"
-    """What stays beside the pixels: the colour profile and the resolution, or none of it. All else always goes."""
+    """What stays beside the pixels: the colour profile and the resolution; all-but-identifying adds camera settings as
+    checked numbers, such as exposure and focal length; none drops all. Names, dates and places always go."""
     jpeg: JpegMode = "auto"
     """JPEG output: lossless rewrites only the blocks under the covers, reencode all; auto is lossless where the library
     is installed, unless the preset is fast."""

@@ -83,7 +83,7 @@ def test_a_whole_picture_inside_another_is_found(form: str) -> None:
         ("GIF", {"comment": b"taken by Alice"}, "a comment (taken by Alice)"),
         ("TIFF", {"description": "taken by Alice"}, "a description (taken by Alice)"),
         ("TIFF", {"software": "Edit 1.0"}, "the software (Edit 1.0)"),
-        ("AVIF", {"exif": _exif(make="Canon")}, "EXIF"),
+        ("AVIF", {"exif": _exif(make="Canon")}, "the camera's maker (Canon)"),
         ("AVIF", {"xmp": b"<x:xmpmeta/>"}, "XMP or other metadata"),
     ],
 )

@@ -2,6 +2,7 @@
 
 - A file becomes `photo_veiled.jpg` beside it, a folder `F` becomes `F_veiled` with the same tree, or both go to OUTPUT.
 - A camera RAW becomes a TIFF: `photo.dng` goes to `photo.tif` or `photo_veiled.tif`.
+- With neutral names everything goes into OUTPUT itself, under names that say nothing of the sources (`names`).
 - Outputs never feed back as inputs; two inputs never write one output; an output never is an input.
 - In folders, what is not a picture at all (text, tables) is counted and left alone; what is a picture of a kind that
   cannot be covered is an input, so that it fails by name instead of being overlooked.
@@ -12,10 +13,12 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from faceveil import media
+from faceveil.dataset.names import NeutralNames, originals
 from faceveil.dataset.task import Task
 from faceveil.errors import RequestError
 from faceveil.media.kinds import HEAD, KINDS
@@ -44,8 +47,16 @@ class Inputs:
     outputs: list[Path] = field(default_factory=list)
 
 
-def collect(inputs: Sequence[str | Path], output: Path | None = None, *, in_place: bool = False) -> Inputs:
+def collect(
+    inputs: Sequence[str | Path],
+    output: Path | None = None,
+    *,
+    in_place: bool = False,
+    names: NeutralNames | None = None,
+) -> Inputs:
     """Tasks for files, folders and glob patterns, in a stable order.
+
+    names: what outputs are called instead of their sources' names; all then lie in OUTPUT itself.
 
     Raises:
         RequestError: an input does not exist, or outputs would meet each other or an input. Nothing was started.
@@ -55,14 +66,18 @@ def collect(inputs: Sequence[str | Path], output: Path | None = None, *, in_plac
     paths = _unique(path for item in inputs for path in _expand(str(item)))
     found = Inputs()
     into_folder = output is not None and _is_folder(output, paths)
+    if names is not None and not into_folder:
+        raise RequestError("--neutral-names chooses names itself, so --output must be a folder")
     for path in paths:
         if path.is_dir():
-            root = _folder_output(path, output, alone=len(paths) == 1, in_place=in_place)
+            root = _folder_output(path, output, alone=len(paths) == 1 or names is not None, in_place=in_place)
             _walk(path, root, found, in_place)
         else:
             target = path if in_place else default_output(path) if output is None else output
             inside = Path(_renamed(path).name)
             found.tasks.append(_into(path, target, inside) if into_folder else _single(path, target))
+    if names is not None:
+        found.tasks[:] = [_neutral(task.source, names) for task in found.tasks]
     if output is not None and not into_folder:
         _same_suffix(found.tasks[0])
     if in_place:
@@ -73,7 +88,7 @@ def collect(inputs: Sequence[str | Path], output: Path | None = None, *, in_plac
     return found
 
 
-def of_plans(plans: Sequence[Plan], output: Path | None = None) -> list[Task]:
+def of_plans(plans: Sequence[Plan], output: Path | None = None, *, names: NeutralNames | None = None) -> list[Task]:
     """Tasks without their plans for the sources of a plan file; below OUTPUT the sources' own tree is kept."""
     sources = [Path(plan.source) for plan in plans]
     for source in sources:
@@ -81,6 +96,10 @@ def of_plans(plans: Sequence[Plan], output: Path | None = None) -> list[Task]:
             raise RequestError(f"there is no '{source}', which the plan names")
     if output is None:
         tasks = [_single(source, default_output(source)) for source in sources]
+    elif names is not None:
+        if not _is_folder(output, sources):
+            raise RequestError("--neutral-names chooses names itself, so --output must be a folder")
+        tasks = [_neutral(source, names) for source in sources]
     elif not _is_folder(output, sources):
         tasks = [_single(sources[0], output)]
         _same_suffix(tasks[0])
@@ -94,13 +113,15 @@ def of_plans(plans: Sequence[Plan], output: Path | None = None) -> list[Task]:
 def to_check(inputs: Sequence[str | Path], original: Path | None = None) -> Inputs:
     """Tasks without outputs for files to examine, each beside its original where there is one.
 
-    An original folder is searched for the same relative name, then for the name without what tools append to it.
+    An original folder is searched for the same relative name, then for the name without what tools append to it. The
+    report of a run with neutral names tells the original of each.
     """
     found = Inputs()
     paths = _unique(path for item in inputs for path in _expand(str(item)))
     if original is not None and not original.exists():
         raise RequestError(f"there is no '{original}'")
-    if original is not None and original.is_file() and (len(paths) != 1 or paths[0].is_dir()):
+    known = originals(original) if original is not None and original.suffix.lower() == ".json" else None
+    if known is None and original is not None and original.is_file() and (len(paths) != 1 or paths[0].is_dir()):
         raise RequestError(f"'{original}' is one file, and several are to be checked")
     for path in paths:
         inside = Inputs()
@@ -110,9 +131,20 @@ def to_check(inputs: Sequence[str | Path], original: Path | None = None) -> Inpu
             inside.tasks.append(_single(path, path))
         for task in inside.tasks:
             relative = task.source.relative_to(path) if path.is_dir() else Path(path.name)
-            found.tasks.append(task.model_copy(update={"original": _original(relative, original)}))
+            beside = _original(relative, original) if known is None else _reported(relative, known, original)
+            found.tasks.append(task.model_copy(update={"original": beside}))
         found.ignored += inside.ignored
     return found
+
+
+def _reported(relative: Path, known: dict[str, Path], report: Path | None) -> Path:
+    """The original of an output with a neutral name."""
+    source = known.get(relative.name)
+    if source is None:
+        raise RequestError(f"'{report}' knows no original of '{relative}'")
+    if not source.is_file():
+        raise RequestError(f"there is no '{source}', which '{report}' names as the original of '{relative}'")
+    return source
 
 
 def _original(relative: Path, original: Path | None) -> Path | None:
@@ -136,6 +168,16 @@ def _into(source: Path, root: Path, relative: Path) -> Task:
     """One file into a folder; the quarantine lies beside that folder, never in what is handed on."""
     aside = root.absolute().with_name(root.absolute().name + QUARANTINE)
     return Task(source=source, output=root / relative, quarantine=aside / relative)
+
+
+def _neutral(source: Path, names: NeutralNames) -> Task:
+    """One file under a neutral name, with the suffix of what it is, in its usual spelling."""
+    own = _renamed(source).suffix.lower()
+    with suppress(OSError):
+        if source.is_file() and (kind := _sniffed(source)):
+            known = KINDS[kind].suffixes or (own,)
+            own = _renamed(Path("x" + (own if own in known and own != ".mpo" else known[0]))).suffix
+    return _into(source, names.folder, Path(names.stem(source) + _SAME.get(own, own)))
 
 
 def _expand(item: str) -> list[Path]:
@@ -224,10 +266,14 @@ def _is_picture(path: Path) -> bool:
     if path.suffix.lower() in _PICTURE:
         return True
     try:
-        with path.open("rb") as file:
-            return media.sniff(file.read(HEAD)) is not None
+        return _sniffed(path) is not None
     except OSError:
         return False
+
+
+def _sniffed(path: Path) -> str | None:
+    with path.open("rb") as file:
+        return media.sniff(file.read(HEAD))
 
 
 def _drop_outputs(found: Inputs) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from faceveil.dataset.wire import from_line, to_line
 from faceveil.errors import Exit, OutputError, RequestError
@@ -64,8 +65,16 @@ class Totals(BaseModel):
     ignored: int
 
 
+class NamesKey(BaseModel):
+    """The key of a run's neutral names (`dataset.names`), as the first line of its journal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    names_key: str = Field(pattern="^[0-9a-f]{64}$", repr=False)
+
+
 class Report(BaseModel):
-    """A whole run."""
+    """A whole run. names_key: of its neutral names, where it has them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,6 +87,7 @@ class Report(BaseModel):
     totals: Totals
     files: tuple[Outcome, ...]
     ignored: tuple[str, ...] = ()
+    names_key: str = Field("", pattern="^([0-9a-f]{64})?$", repr=False)
 
 
 def exit_code(outcomes: list[Outcome], *, interrupted: bool = False) -> int:
@@ -89,19 +99,64 @@ def exit_code(outcomes: list[Outcome], *, interrupted: bool = False) -> int:
     return 130 if interrupted else Exit.DONE
 
 
+def _part_of(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _earlier(path: Path) -> tuple[list[Outcome], str]:
+    """Outcomes of earlier runs with a report, and the key of their names. Raises `RequestError` for other files."""
+    found: list[Outcome] = []
+    key = ""
+    try:
+        if path.exists():
+            report = from_line(Report, path.read_bytes())
+            found, key = list(report.files), report.names_key
+    except (ValueError, OSError):
+        raise RequestError(
+            f"'{path}' is there and is not a report of faceveil", hint="choose another name for --report"
+        ) from None
+    if not _part_of(path).exists():
+        return found, key
+    for line in _part_of(path).read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            found.append(from_line(Outcome, line))
+        except ValueError:
+            with suppress(ValueError):  # else the line that was being written when the run was killed
+                key = from_line(NamesKey, line).names_key
+    return found, key
+
+
+def outcomes(path: Path) -> list[Outcome]:
+    """Outcomes of earlier runs with this report, the newest of a source last; raises as `names_key`."""
+    return _earlier(path)[0]
+
+
+def names_key(path: Path | None) -> str:
+    """The key of the neutral names of earlier runs with this report; empty where they had none.
+
+    Raises:
+        RequestError: the file is there and is not a report of faceveil.
+    """
+    return "" if path is None else _earlier(path)[1]
+
+
 class Journal:
     """Collects the outcomes of a run; a context manager that ends in a whole report.
 
-    `path` None keeps all in memory.
+    `path` None keeps all in memory. names_key: with it the files are readable by their owner alone.
     """
 
-    def __init__(self, path: Path | None, *, version: str, command: str, policy: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path | None, *, version: str, command: str, policy: dict[str, Any], names_key: str = ""
+    ) -> None:
         self.outcomes: list[Outcome] = []
         self.ignored: list[Path] = []
         self.interrupted = False
         self._path = path
-        self._part = None if path is None else path.with_name(path.name + ".part")
-        self._about = {"faceveil": version, "command": command, "policy": policy}
+        self._part = None if path is None else _part_of(path)
+        self._about = {"faceveil": version, "command": command, "policy": policy, "names_key": names_key}
+        self._mode = 0o600 if names_key else 0o666
+        self._key = names_key
         self._started = datetime.now(UTC)
 
     def earlier(self) -> dict[str, Outcome]:
@@ -110,29 +165,18 @@ class Journal:
         Raises:
             RequestError: the file is there and is not a report of faceveil: it is not written over.
         """
-        if self._path is None or self._part is None:
-            return {}
-        found: list[Outcome] = []
-        try:
-            if self._path.exists():
-                found += from_line(Report, self._path.read_bytes()).files
-        except (ValueError, OSError):
-            raise RequestError(
-                f"'{self._path}' is there and is not a report of faceveil", hint="choose another name for --report"
-            ) from None
-        if self._part.exists():
-            for line in self._part.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    found.append(from_line(Outcome, line))
-                except ValueError:
-                    continue  # the line that was being written when the run was killed
+        found = [] if self._path is None else outcomes(self._path)
         return {outcome.source: outcome for outcome in found}
 
     def __enter__(self) -> Self:
         if self._part is not None:
             try:
                 self._part.parent.mkdir(parents=True, exist_ok=True)
-                self._file = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+                self._file = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_APPEND, self._mode)
+                if self._key:  # before anything gets a name: a run that is killed must find its outputs again
+                    os.fchmod(self._file, self._mode)
+                    os.write(self._file, b"\n" + to_line(NamesKey(names_key=self._key)))
+                    os.fsync(self._file)
             except OSError as error:
                 raise RequestError(f"cannot write the report '{self._path}': {error.strerror}") from None
         return self
@@ -177,5 +221,5 @@ class Journal:
         if kind is not None:
             return  # the journal stays, a rerun resumes from it
         text = json.dumps(self.report().model_dump(mode="json", exclude_defaults=True), indent=1)
-        publish(self._path, text.encode() + b"\n", overwrite=True)
+        publish(self._path, text.encode() + b"\n", overwrite=True, mode=self._mode)
         self._part.unlink()

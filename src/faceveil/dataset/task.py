@@ -108,7 +108,8 @@ def _check(task: Task, setup: Setup) -> Outcome:
     if task.original is not None:
         original = Original(task.original, pipeline.detector_of(finder, setup.threads), policy.cover)
     least = MIN_SCORE if policy.min_score is None else policy.min_score
-    found = check(task.source, pipeline.detector_of(looker, setup.threads), original=original, min_score=least)
+    looking = pipeline.detector_of(looker, setup.threads)
+    found = check(task.source, looking, original=original, min_score=least, metadata=policy.metadata)
     return Outcome(
         source=str(task.source),
         status="done" if found.clean else "refused",

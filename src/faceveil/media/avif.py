@@ -14,7 +14,8 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from faceveil.errors import UnsupportedError
-from faceveil.media import apng, exif, isobmff
+from faceveil.media import apng, camera, exif, isobmff
+from faceveil.media.camera import Settings
 from faceveil.media.colour import fitting, kept
 from faceveil.media.faults import damaged
 from faceveil.media.info import Animation, HeifCoding, Info, trailer
@@ -53,6 +54,14 @@ def probe(data: bytes) -> Info:
     return info.noting(*_changed(described.bits, moving, film), *trailer(box.rest))
 
 
+def settings(data: bytes) -> Settings:
+    """The camera settings. Those of more than 8 bits may speak of other colours."""
+    from PIL import AvifImagePlugin  # noqa: PLC0415
+
+    with AvifImagePlugin.AvifImageFile(BytesIO(data)) as image:
+        return camera.read(image.info.get("exif", b""), colours=isobmff.primary(data).bits == 8)
+
+
 def _changed(bits: int, moving: isobmff.Track | None, film: isobmff.Track | None) -> Iterator[str]:
     if bits > 8:
         yield f"Its {bits}-bit colours are reduced to 8 bits."
@@ -86,7 +95,8 @@ def encode(frame: Frame, info: Info) -> bytes:
 
 def _options(info: Info) -> dict[str, Any]:
     chroma = str(info.coding.chroma if isinstance(info.coding, HeifCoding) else 420)
-    plain = {"icc_profile": kept(info.icc, grey=False), "exif": b"", "xmp": b""}
+    tags = exif.block(1, settings=info.camera)
+    plain = {"icc_profile": kept(info.icc, grey=False), "exif": tags, "xmp": b""}
     return {"quality": _QUALITY, "speed": _SPEED, "subsampling": ":".join(chroma), **plain}
 
 
@@ -106,7 +116,7 @@ class Writer:
     held: apng.Writer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.held = apng.Writer(replace(self.info, icc=b"", dpi=None, grey=False))
+        self.held = apng.Writer(replace(self.info.bare(), grey=False))
 
     def append(self, frame: Frame) -> None:
         """Pack the next frame."""

@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 from faceveil.errors import FaceveilError, InputError, OutputError, TooLargeError, UnreadableError, UnsupportedError
 from faceveil.media import tiff_file
+from faceveil.media.camera import Settings
 from faceveil.media.faults import FRAME_CAP, too_many
 from faceveil.media.info import Info
 from faceveil.media.kinds import HEAD, KINDS, sniff
@@ -49,7 +50,14 @@ class Codec(Protocol):
         """The frames, upright and as a viewer shows them, one at a time. Raises where pixels are missing."""
 
     def encode(self, frame: Frame, info: Info) -> bytes:
-        """The frame as a file of this format, with the profile and resolution of `info` and nothing else."""
+        """The frame as a file of this format, with the profile, resolution and camera settings of `info` alone."""
+
+
+class CameraCodec(Codec, Protocol):
+    """A codec of a format that may hold EXIF."""
+
+    def settings(self, data: bytes) -> Settings | None:
+        """The camera settings of the main picture; None where there may be some that are not read."""
 
 
 class MovingCodec(Codec, Protocol):
@@ -99,6 +107,12 @@ def probe(data: bytes, max_pixels: int = PIXEL_CAP) -> Info:
     if unpacked > BOMB_PIXELS and unpacked > BOMB_RATIO * len(data):
         raise TooLargeError(f"would unpack to {unpacked // max(len(data), 1):,} times its size")
     return info
+
+
+def settings(data: bytes) -> Settings | None:
+    """The camera settings of a picture, as `media.camera` lets them stay; None where some may be there unread."""
+    module = codec(kind_of(data))
+    return cast("CameraCodec", module).settings(data) if hasattr(module, "settings") else ()
 
 
 def _sizes(info: Info) -> list[tuple[int, int]]:

@@ -1,15 +1,20 @@
-"""The two things that are read from EXIF before it is dropped, and may be written again: orientation and resolution.
+"""What is read from EXIF before it is dropped, and may be written again: orientation, resolution, camera settings.
 
 EXIF is a TIFF directory (CIPA DC-008, 4.6). It is read with the patience of a parser that expects damage: whatever
-does not fit is as if it were absent, since none of it is kept.
+does not fit is as if it were absent, since none of it is kept. The camera settings stand in `camera`.
 """
 
 from __future__ import annotations
 
 from struct import Struct, error
 
+from faceveil.media import camera
+
+Entry = tuple[int, int, bytes]  # tag, type, value as it is stored, little-endian
+
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
+_SIZES = {_SHORT: 2, _LONG: 4, _RATIONAL: 8, camera.SRATIONAL: 8}
 
 
 def numbers(block: bytes, base: int = 0) -> dict[int, float]:
@@ -51,15 +56,31 @@ def dpi(tags: dict[int, float]) -> tuple[float, float] | None:
     return (x * scale, y * scale) if scale and x > 0 and y > 0 else None
 
 
-def block(orientation: int, dpi: tuple[float, float] | None = None) -> bytes:
-    """A TIFF block with these tags alone; empty where the orientation is 1 and there is no resolution."""
-    entry, tags, values = Struct("<HHIL"), [], b""
+def block(orientation: int, dpi: tuple[float, float] | None = None, settings: camera.Settings = ()) -> bytes:
+    """A TIFF block with these alone; empty where the orientation is 1 and there is nothing else."""
+    tags: list[Entry] = []
     if orientation != 1:
-        tags.append(entry.pack(ORIENTATION, _SHORT, 1, orientation))
+        tags.append((ORIENTATION, _SHORT, Struct("<H").pack(orientation)))
     if dpi:
-        after = 8 + 2 + 12 * (len(tags) + 3) + 4
-        tags += [entry.pack(tag, _RATIONAL, 1, after + 8 * i) for i, tag in enumerate((X_RESOLUTION, Y_RESOLUTION))]
-        tags.append(entry.pack(RESOLUTION_UNIT, _SHORT, 1, 2))
-        values = b"".join(Struct("<LL").pack(round(1000 * min(v, 1e6)), 1000) for v in dpi)
-    head = b"II*\x00\x08\x00\x00\x00" + Struct("<H").pack(len(tags))
-    return head + b"".join(tags) + bytes(4) + values if tags else b""
+        ratios = (Struct("<LL").pack(round(1000 * min(v, 1e6)), 1000) for v in dpi)
+        tags += [(tag, _RATIONAL, load) for tag, load in zip((X_RESOLUTION, Y_RESOLUTION), ratios, strict=True)]
+        tags.append((RESOLUTION_UNIT, _SHORT, Struct("<H").pack(2)))
+    if settings:
+        # The room of the first directory is known before its last entry says where the next one starts.
+        place = 8 + len(directory([*tags, (camera.EXIF_POINTER, _LONG, bytes(4))], 8))
+        tags.append((camera.EXIF_POINTER, _LONG, Struct("<L").pack(place)))
+    if not tags:
+        return b""
+    more = directory(camera.entries(settings), place) if settings else b""
+    return b"II*\x00\x08\x00\x00\x00" + directory(tags, 8) + more
+
+
+def directory(entries: list[Entry], start: int) -> bytes:
+    """A little-endian directory that stands at `start`, the last of its chain, its longer values behind it."""
+    head, values = b"", b""
+    room = start + 2 + 12 * len(entries) + 4
+    for tag, kind, load in sorted(entries):
+        place = load.ljust(4, b"\x00") if len(load) <= 4 else Struct("<L").pack(room + len(values))
+        values += load if len(load) > 4 else b""
+        head += Struct("<HHL").pack(tag, kind, len(load) // _SIZES[kind]) + place
+    return Struct("<H").pack(len(entries)) + head + bytes(4) + values

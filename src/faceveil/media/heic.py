@@ -7,7 +7,8 @@ from io import BytesIO
 from typing import Any
 
 from faceveil.errors import UnsupportedError
-from faceveil.media import isobmff
+from faceveil.media import camera, exif, isobmff
+from faceveil.media.camera import Settings
 from faceveil.media.colour import fitting, kept
 from faceveil.media.faults import damaged
 from faceveil.media.info import HeifCoding, Info, trailer
@@ -62,6 +63,12 @@ def _dropped(bits: int, more: int, box: isobmff.Primary) -> Iterator[str]:
     yield from trailer(box.rest)
 
 
+def settings(data: bytes) -> Settings:
+    """The camera settings of the primary picture. Those of more than 8 bits may speak of other colours."""
+    told = _primary(data)[0].info
+    return camera.read(told.get("exif") or b"", colours=int(told.get("bit_depth") or 8) == 8)
+
+
 def decode(data: bytes, info: Info) -> Iterator[Frame]:
     """One frame: the primary picture."""
     image, _ = _primary(data)
@@ -85,5 +92,6 @@ def encode(frame: Frame, info: Info) -> bytes:
     if icc:
         file.info["icc_profile"], file.info["icc_profile_type"] = icc, "prof"
     options = {"quality": _QUALITY, "chroma": coding.chroma, "enc_params": {"preset": _PRESET}}
-    file.save(out, exif=None, xmp=None, **options, **colours)
+    tags = exif.block(1, settings=info.camera) or None
+    file.save(out, exif=tags, xmp=None, **options, **colours)
     return out.getvalue()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate
 
+from faceveil.media.camera import Settings
 from faceveil.media.levels import Levels
 from faceveil.types import Frame
 
@@ -120,6 +121,8 @@ class Info:
     notes: one sentence for each thing that is lost beside metadata.
     animation: timing, where the picture moves. pages: one description for each page, where there are several; each
     page has its own size, profile, resolution, bits and coding.
+    camera: for writing: the camera settings that stay (`media.camera`). Reading a header leaves it empty, so that they
+    stay only where that was asked for.
     hidden: for writing: whether all faces that were found are covered independently of what was there; None if nobody
     says. Formats that have a place for it declare it.
     """
@@ -137,6 +140,7 @@ class Info:
     notes: tuple[str, ...] = ()
     animation: Animation | None = field(default=None, repr=False)
     pages: tuple[Info, ...] = field(default=(), repr=False)
+    camera: Settings = field(default=(), repr=False)
     hidden: bool | None = None
 
     @classmethod
@@ -161,8 +165,8 @@ class Info:
         return self.pages[index] if self.pages else self
 
     def bare(self) -> Info:
-        """The same without colour profile and resolution."""
-        return replace(self, icc=b"", dpi=None, pages=tuple(page.bare() for page in self.pages))
+        """The same without colour profile, resolution and camera settings."""
+        return replace(self, icc=b"", dpi=None, camera=(), pages=tuple(page.bare() for page in self.pages))
 
     def noting(self, *sentences: str) -> Info:
         """The same with more notes."""

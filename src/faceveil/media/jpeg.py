@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faceveil.errors import OutputError, UnsupportedError
-from faceveil.media import exif
+from faceveil.media import camera, exif
+from faceveil.media.camera import Settings
 from faceveil.media.colour import fitting, kept
 from faceveil.media.faults import UNKNOWN_WAY, cut_off, damaged
 from faceveil.media.info import Info, JpegCoding
@@ -87,6 +88,12 @@ def _dropped(file: JpegFile, data: bytes) -> Iterator[str]:
     elif rest and not more:
         what = "Another picture" if rest.startswith(b"\xff\xd8\xff") else f"{len(rest)} bytes"
         yield f"{what} after the end of the picture {'is' if what.startswith('A') else 'are'} dropped."
+
+
+def settings(data: bytes) -> Settings:
+    """The camera settings. Those of CMYK speak of other colours than the output's."""
+    file = read(data)
+    return camera.read(file.exif_block, colours=len(file.components) < 4)
 
 
 # --- decoding ------------------------------------------------------------------------------------------------------
@@ -173,7 +180,7 @@ def encode(frame: Frame, info: Info) -> bytes:
         encoded = _by_turbo(pixels, quality, "Gray" if grey else coding.subsampling)
     else:
         encoded = _by_pillow(pixels, tables, coding, grey=grey)
-    return assemble(encoded, kept(info.icc, grey=grey), info.dpi)
+    return assemble(encoded, kept(info.icc, grey=grey), info.dpi, settings=info.camera)
 
 
 def _three(tables: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:

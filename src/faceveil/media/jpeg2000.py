@@ -12,6 +12,7 @@ import numpy as np
 
 from faceveil.errors import UnsupportedError
 from faceveil.media import isobmff
+from faceveil.media.camera import Settings
 from faceveil.media.colour import fitting, kept
 from faceveil.media.faults import cut_off, damaged
 from faceveil.media.info import Info, Jpeg2000Coding, trailer
@@ -62,6 +63,11 @@ def probe(data: bytes) -> Info:
     if more:
         info = info.noting(f"{more} more picture{'s' if more > 1 else ''} in this file {_are(more)} dropped.")
     return info.noting(*trailer(len(data) - stream.stop if bare else rest))
+
+
+def settings(data: bytes) -> Settings | None:
+    """None where there is EXIF: JPEG 2000 has no place of its own for it, and it is neither read nor written."""
+    return None if b"uuidJpgTiffExif->JP2" in data else ()
 
 
 def _are(number: int) -> str:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from faceveil.media import exif
+from faceveil.media.camera import Settings
 from faceveil.media.faults import cut_off, damaged
 
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # a marker; 00 is a stuffed byte, D0-D7 are restarts
@@ -35,6 +36,7 @@ class JpegFile:
     huffman: list[bytes] = field(default_factory=list)
     dpi: tuple[float, float] | None = None
     exif: dict[int, float] = field(default_factory=dict)
+    exif_block: bytes = b""
     profile: dict[int, bytes] = field(default_factory=dict)
     profile_parts: int = 0
     jfif: bool = False
@@ -110,7 +112,7 @@ def _note(found: JpegFile, marker: int, load: bytes) -> None:
         found.jfif = True
         found.dpi = (x * scale, y * scale) if scale and x and y else None
     elif marker == 0xE1 and load.startswith(_EXIF) and not found.exif:
-        found.exif = exif.numbers(load, len(_EXIF))
+        found.exif, found.exif_block = exif.numbers(load, len(_EXIF)), load[len(_EXIF) :]
     elif marker == 0xE2 and load.startswith(_ICC) and len(load) > 14:
         found.profile.setdefault(load[12], load[14:])
         found.profile_parts = load[13]
@@ -135,15 +137,22 @@ def _tables(found: JpegFile, load: bytes) -> None:
 
 
 def assemble(
-    encoded: bytes, icc: bytes, dpi: tuple[float, float] | None, orientation: int = 1, *, rgb: bool = False
+    encoded: bytes,
+    icc: bytes,
+    dpi: tuple[float, float] | None,
+    orientation: int = 1,
+    settings: Settings = (),
+    *,
+    rgb: bool = False,
 ) -> bytes:
     """The encoder's picture with our own JFIF header and the profile, and none of the encoder's other segments.
 
-    orientation: written as the only tag of an EXIF segment, unless it is 1. dpi: of the picture as stored.
+    orientation: written into an EXIF segment, unless it is 1; settings: of the camera, likewise. dpi: of the picture as
+    stored.
     rgb: its components are R, G and B. That is said by Adobe's segment, which stays, and JFIF would contradict it; so
     the resolution stands in EXIF too.
     """
-    tags = exif.block(orientation, dpi if rgb else None)
+    tags = exif.block(orientation, dpi if rgb else None, settings)
     parts = [icc[i : i + 65519] for i in range(0, len(icc), 65519)]  # a segment holds 65533 bytes, 14 are the header
     head = [] if rgb else [_jfif(dpi)]
     head += [_segment(0xE1, _EXIF + tags)] if tags else []

@@ -71,7 +71,7 @@ def note(reason: NotLossless) -> str:
 
 
 def rewrite(data: bytes, info: Info, frame: Frame, area: Mask) -> bytes:
-    """The JPEG `data` with new coefficients in the MCUs that `area` touches, and without its metadata.
+    """The JPEG `data` with new coefficients in the MCUs that `area` touches, and of its metadata what `info` names.
 
     frame: the painted picture, upright. area: (H, W), upright, True wherever it may differ from the decoded `data`.
     Raises `NotLossless` where the file is of a kind that this cannot do, or an assertion fails.
@@ -86,7 +86,7 @@ def rewrite(data: bytes, info: Info, frame: Frame, area: Mask) -> bytes:
     written, wanted = _transformed(original, patches)
     dpi, icc = upright_dpi(info.dpi, info.orientation), kept(info.icc, grey=original.grey)
     rgb = not (grid.ycbcr or original.grey)
-    out = jpeg_file.assemble(written, icc, dpi, info.orientation, rgb=rgb)
+    out = jpeg_file.assemble(written, icc, dpi, info.orientation, info.camera, rgb=rgb)
     del written
     _assert_coefficients(out, info, wanted)
     _assert_shown(out, info, pixels, around(units) if original.interpolated else units, grid.unit)

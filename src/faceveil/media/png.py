@@ -6,7 +6,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from faceveil.media import apng, exif, png_file, png_still
+from faceveil.media import apng, camera, exif, png_file, png_still
+from faceveil.media.camera import Settings
 from faceveil.media.colour import fitting
 from faceveil.media.info import Info, trailer
 from faceveil.media.pixels import upright_dpi, upright_frame, upright_size
@@ -35,6 +36,11 @@ def probe(data: bytes) -> Info:
         info = replace(info, alpha=alpha or moving.clear, animation=several)
         info = info.noting(*moving.notes)
     return info.noting(*trailer(len(data) - file.end))
+
+
+def settings(data: bytes) -> Settings:
+    """The camera settings."""
+    return camera.read(png_file.read(data).extra.get(b"eXIf", b""))
 
 
 def _profile(chunk: bytes) -> bytes:
@@ -67,7 +73,7 @@ def decode(data: bytes, info: Info) -> Iterator[Frame]:
 
 
 def encode(frame: Frame, info: Info) -> bytes:
-    """A PNG of L, LA, RGB or RGBA, 8 or 16 bits as the frame has, with the profile and resolution of `info`."""
+    """A PNG of L, LA, RGB or RGBA, 8 or 16 bits as the frame has, with what `info` says beside the pixels."""
     clean, grey = png_still.pack(frame, grey=info.grey)
     return clean[:33] + png_still.described(info, grey=grey) + clean[33:]  # signature and IHDR take 33 bytes
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from faceveil.media import png_file
+from faceveil.media import exif, png_file
 from faceveil.media.colour import kept
 from faceveil.media.faults import damaged
 from faceveil.media.info import Info
@@ -79,11 +79,13 @@ def _encode16(frame: Frame, *, grey: bool) -> tuple[bytes, bool]:
 
 
 def described(info: Info, *, grey: bool) -> bytes:
-    """The chunks of profile and resolution."""
+    """The chunks of profile, resolution and camera settings."""
     icc, chunks = kept(info.icc, grey=grey), b""
     if icc:
         chunks += chunk(b"iCCP", b"ICC\x00\x00" + zlib.compress(icc))
     if info.dpi:
         x, y = (min(2**31 - 1, max(1, round(v / INCH))) for v in info.dpi)
         chunks += chunk(b"pHYs", x.to_bytes(4, "big") + y.to_bytes(4, "big") + b"\x01")
+    if info.camera:
+        chunks += chunk(b"eXIf", exif.block(1, settings=info.camera))
     return chunks

@@ -11,6 +11,8 @@ from io import BytesIO
 from typing import Any
 
 from faceveil.errors import UnsupportedError
+from faceveil.media import camera
+from faceveil.media.camera import Settings
 from faceveil.media.info import Info, TiffCoding
 from faceveil.media.quiet import quiet
 from faceveil.types import Frame
@@ -47,6 +49,14 @@ def probe(data: bytes) -> Info:
         if sizes.flip in _TRANSPOSING:
             width, height = height, width
     return Info("TIFF", width, height, bits=16, coding=TiffCoding(), notes=(_NOTE,))
+
+
+def settings(data: bytes) -> Settings | None:
+    """The camera settings where the RAW is a TIFF, as most are; None elsewhere: they are not read there.
+
+    What the tags say of colours is not true of the developed picture.
+    """
+    return camera.read(data, colours=False) if data[:2] in (b"II", b"MM") else None
 
 
 def decode(data: bytes, info: Info) -> Iterator[Frame]:

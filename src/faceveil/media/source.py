@@ -12,6 +12,7 @@ from pathlib import Path
 
 from faceveil.errors import TooLargeError, UnreadableError
 from faceveil.media import codecs
+from faceveil.media.camera import Settings
 from faceveil.media.faults import damaged, named
 from faceveil.media.info import Info
 from faceveil.media.kinds import HEAD
@@ -59,6 +60,11 @@ class Source:
         """The bytes, from the file again once they were let go. Raises `UnreadableError` where it has changed."""
         with named(self.name):
             return self._bytes()
+
+    def settings(self) -> Settings | None:
+        """Its camera settings (`media.camera`); None where it may have some that are not read."""
+        with named(self.name):
+            return codecs.settings(self._bytes())
 
     def _bytes(self) -> bytes:
         if self._data is not None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faceveil.errors import UnsupportedError
-from faceveil.media import tiff16, tiff_file
+from faceveil.media import camera, tiff16, tiff_file
+from faceveil.media.camera import Settings
 from faceveil.media.colour import fitting, kept
 from faceveil.media.faults import cut_off, damaged
 from faceveil.media.info import Info, TiffCoding
@@ -57,6 +58,11 @@ def probe(data: bytes) -> Info:
     several = tuple(replace(page, notes=()) for page in pages) if len(pages) > 1 else ()
     info = replace(pages[0], notes=notes, pages=several)
     return info.noting(*_dropped(len(chain) - len(chosen), below))
+
+
+def settings(data: bytes) -> Settings | None:
+    """The camera settings of the first directory; None of a BigTIFF, in which they are not read."""
+    return None if data[2:4] in (b"+\x00", b"\x00+") else camera.read(data)
 
 
 def _chosen(chain: list[Directory]) -> list[int]:
@@ -157,6 +163,10 @@ def _decode8(image: TiffImagePlugin.TiffImageFile) -> Frame:
 
 def encode(frame: Frame, info: Info) -> bytes:
     """A TIFF of one page, 8 or 16 bits as the frame has, in the source's lossless compression."""
+    return tiff_file.with_settings(_encoded(frame, info), info.camera)
+
+
+def _encoded(frame: Frame, info: Info) -> bytes:
     coding = info.coding if isinstance(info.coding, TiffCoding) else TiffCoding()
     if frame.pixels.dtype == np.uint16:
         return tiff16.encode(frame, info, packed=coding.compression != "raw")
@@ -184,5 +194,5 @@ class Writer:
         self.pages.append(encode(frame, self.info.of(len(self.pages))))
 
     def finish(self) -> bytes:
-        """All pages in one file."""
-        return tiff_file.join(self.pages)
+        """All pages in one file; the camera settings are the first one's."""
+        return tiff_file.with_settings(tiff_file.join(self.pages), self.info.camera)

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from faceveil.media import camera, exif
 from faceveil.media.faults import FRAME_CAP, cut_off, damaged, too_many
 
 SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, PHOTOMETRIC, SUB_IFDS, DNG = 254, 255, 256, 257, 262, 330, 50706
@@ -136,6 +137,30 @@ def join(files: list[bytes]) -> bytes:
         at = base + struct.unpack_from("<I", file, 4)[0]
         struct.pack_into("<I", out, link, at)
         link = _move(out, at, base)
+    return bytes(out)
+
+
+def with_settings(file: bytes, settings: camera.Settings) -> bytes:
+    """A classic little-endian TIFF with camera settings beside its first page; the same bytes where there are none.
+
+    The first directory is written anew behind everything else, and zeros take its place.
+    """
+    if not settings:
+        return file
+    out = bytearray(file) + bytes(len(file) % 2)
+    at = struct.unpack_from("<I", out, 4)[0]
+    size = 2 + 12 * struct.unpack_from("<H", out, at)[0]
+    entries = [bytes(out[i : i + 12]) for i in range(at + 2, at + size, 12)]
+    start = len(out)
+    place = start + size + 12 + 4
+    entries.append(struct.pack("<HHII", camera.EXIF_POINTER, 4, 1, place))
+    entries.sort(key=lambda entry: int.from_bytes(entry[:2], "little"))
+    out += struct.pack("<H", len(entries)) + b"".join(entries) + out[at + size : at + size + 4]
+    out += exif.directory(camera.entries(settings), place)
+    if len(out) >= 1 << 32:
+        raise ValueError("beyond the 4 GiB of a TIFF")
+    out[at : at + size + 4] = bytes(size + 4)
+    struct.pack_into("<I", out, 4, start)
     return bytes(out)
 
 

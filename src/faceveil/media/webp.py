@@ -8,7 +8,8 @@ from fractions import Fraction
 from io import BytesIO
 
 from faceveil.errors import UnreadableError
-from faceveil.media import exif
+from faceveil.media import camera, exif
+from faceveil.media.camera import Settings
 from faceveil.media.colour import fitting, kept
 from faceveil.media.faults import DAMAGED, FRAME_CAP, cut_off, damaged, too_many
 from faceveil.media.info import Animation, Info, WebpCoding, trailer
@@ -16,7 +17,7 @@ from faceveil.media.pixels import from_pillow, to_pillow, upright_frame, upright
 from faceveil.types import Frame
 
 _QUALITY = 90  # the file does not say its own; lossy pictures of the usual 75 to 90 gain no visible loss
-_ANIMATED, _ALPHA, _PROFILE = 0x02, 0x10, 0x20  # flags of VP8X (RFC 9649, 2.7)
+_ANIMATED, _EXIF, _ALPHA, _PROFILE = 0x02, 0x08, 0x10, 0x20  # flags of VP8X (RFC 9649, 2.7)
 _FRAME_HEAD, _NO_BLENDING = 16, 0x02  # bytes of an ANMF chunk before its own chunks; its flag
 _PICTURE = (b"ALPH", b"VP8 ", b"VP8L")
 
@@ -59,6 +60,11 @@ def probe(data: bytes) -> Info:
         animation = Animation(tuple(_duration(data, *frame) for frame in frames), _loop(found))
     info = replace(info, coding=coding, animation=animation)
     return info.noting(*trailer(len(data) - 8 - int.from_bytes(data[4:8], "little")))
+
+
+def settings(data: bytes) -> Settings:
+    """The camera settings."""
+    return camera.read(next((data[start:stop] for kind, start, stop in _chunks(data) if kind == b"EXIF"), b""))
 
 
 def _duration(data: bytes, start: int, stop: int) -> Fraction:
@@ -111,13 +117,13 @@ def decode(data: bytes, info: Info) -> Iterator[Frame]:
 
 def encode(frame: Frame, info: Info) -> bytes:
     """A WebP, lossless where the source was. Detail under full transparency is not kept."""
-    return _encoded(frame, info, kept(info.icc, grey=False))
+    return _encoded(frame, info, kept(info.icc, grey=False), exif.block(1, settings=info.camera))
 
 
-def _encoded(frame: Frame, info: Info, icc: bytes) -> bytes:
+def _encoded(frame: Frame, info: Info, icc: bytes = b"", tags: bytes = b"") -> bytes:
     image, out = to_pillow(frame, alpha=frame.alpha is not None), BytesIO()
     lossless = isinstance(info.coding, WebpCoding) and info.coding.lossless
-    image.save(out, "WEBP", lossless=lossless, quality=_QUALITY, exact=False, icc_profile=icc)
+    image.save(out, "WEBP", lossless=lossless, quality=_QUALITY, exact=False, icc_profile=icc, exif=tags)
     return out.getvalue()
 
 
@@ -141,7 +147,7 @@ class Writer:
         """Encode the next frame as a picture of its own."""
         animation = self.info.animation
         assert animation is not None  # noqa: S101  # a writer is made for animations alone
-        still = _encoded(frame, self.info, b"")
+        still = _encoded(frame, self.info)
         body = b"".join(_chunk(kind, still[a:b]) for kind, a, b in _chunks(still) if kind in _PICTURE)
         size = (frame.width - 1).to_bytes(3, "little") + (frame.height - 1).to_bytes(3, "little")
         duration = min(0xFFFFFF, round(animation.durations[len(self.frames)] * 1000))
@@ -153,10 +159,12 @@ class Writer:
         """The file."""
         animation, icc = self.info.animation, kept(self.info.icc, grey=False)
         assert animation is not None  # noqa: S101
-        flags = _ANIMATED | (_ALPHA if self.alpha else 0) | (_PROFILE if icc else 0)
+        tags = exif.block(1, settings=self.info.camera)
+        flags = _ANIMATED | (_ALPHA if self.alpha else 0) | (_PROFILE if icc else 0) | (_EXIF if tags else 0)
         size = b"".join((v - 1).to_bytes(3, "little") for v in self.info.size)
         parts = [b"WEBP", _chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size), _chunk(b"ICCP", icc) if icc else b""]
         parts += [_chunk(b"ANIM", bytes(4) + (animation.loop or 0).to_bytes(2, "little")), *self.frames]
+        parts += [_chunk(b"EXIF", tags)] if tags else []
         return b"RIFF" + sum(map(len, parts)).to_bytes(4, "little") + b"".join(parts)
 
 

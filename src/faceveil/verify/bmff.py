@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from faceveil.verify import tiff
 from faceveil.verify.leak import Leak, Range, printable, unclaimed
 
 _CONTAINERS = frozenset((b"meta", b"iprp", b"ipco", b"moov", b"trak", b"mdia", b"minf", b"stbl", b"jp2h", b"moof"))
@@ -86,6 +87,9 @@ def _items(data: bytes, meta: Box, has_movie: bool) -> list[Leak]:
         if item in needed:
             continue
         spans = places.get(item, [(meta.start, meta.start)])
+        if kind == b"Exif" and len(spans) == 1:
+            leaks += _exif(data, *spans[0])
+            continue
         what = _item_name(item, kind, references)
         leaks.append(Leak(what, spans[0][0], sum(stop - start for start, stop in spans)))
     if not has_movie:
@@ -95,6 +99,15 @@ def _items(data: bytes, meta: Box, has_movie: bool) -> list[Leak]:
         structure_end = max((stop for _, stop in claimed), default=0)
         leaks += unclaimed(data[:structure_end], claimed, "bytes that nothing in the file refers to")
     return leaks
+
+
+def _exif(data: bytes, start: int, stop: int) -> list[Leak]:
+    """Leaks of an Exif item: four bytes that say how many to pass over, and the block (ISO/IEC 23008-12, A.2.1)."""
+    skipped = int.from_bytes(data[start : start + 4])
+    block = start + 4 + skipped
+    if block >= stop or data[start + 4 : block] not in (b"", b"Exif\0\0"):
+        return [Leak("EXIF that cannot be read", start, stop - start)]
+    return tiff.exif(data, block, stop)
 
 
 def _item_name(item: int, kind: bytes, references: list[tuple[bytes, int, list[int]]]) -> str:

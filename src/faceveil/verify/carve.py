@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from faceveil.verify import bmff, bmp, gif, jpeg, plain, png, riff, tiff
+from faceveil.verify import bmff, bmp, dicom, gif, jpeg, plain, png, riff, tiff
 from faceveil.verify.leak import Leak
 
 _WALKERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], list[Leak]]], ...] = tuple(
     (re.compile(head, re.DOTALL), walker)
     for head, walker in (
-        (rb".{128}DICM", plain.dicom),  # first: its preamble may pass for another format
+        (rb".{128}DICM", dicom.carve),  # first: its preamble may pass for another format
         (rb"\xff\xd8\xff", jpeg.carve),
         (rb"\x89PNG\r\n\x1a\n", png.carve),
         (rb"RIFF....WEBP", riff.carve),
@@ -38,13 +38,15 @@ _EMBEDDED = (
     (re.compile(rb"<x:xmpmeta|<\?xpacket"), "XMP"),
     (re.compile(rb"8BIM\x04[\x04\x09\x0c]"), "a Photoshop resource"),
 )
+_DICM = slice(128, 132)
 _SOF = re.compile(rb"\xff[\xc0-\xc3]\0[\x0b\x0e\x11\x14]\x08")
 
 
-def carve(data: bytes) -> list[Leak]:
+def carve(data: bytes, *, settings: bool = False) -> list[Leak]:
     """Everything in a file that is neither picture nor on the allow-list, by offset; empty if it is clean.
 
-    The allow-list: colour profile (ICC), resolution, orientation, and what the format needs to show the picture.
+    The allow-list: colour profile (ICC), resolution, orientation, and what the format needs to show the picture;
+    with `settings`, the camera settings of `verify.settings` too.
     """
     walk = next((walker for head, walker in _WALKERS if head.match(data)), None)
     leaks = [Leak("a container of unknown kind: only known signatures were searched", 0, 0)]
@@ -54,6 +56,7 @@ def carve(data: bytes) -> list[Leak]:
         except (IndexError, KeyError, OverflowError) as error:
             leaks = [Leak(f"a damaged container ({type(error).__name__})", 0, len(data))]
     found = [*leaks, *(leak for leak in embedded(data, known=walk is not None) if not _inside(leak, leaks))]
+    found = [leak for leak in found if not (settings and leak.setting)]
     return sorted(found, key=lambda leak: (leak.offset, leak.what))
 
 
@@ -63,7 +66,7 @@ def embedded(data: bytes, *, known: bool = False) -> list[Leak]:
     known: the container was walked: its EXIF was read tag by tag, and the parts of a TIFF may be JPEGs.
     """
     found = []
-    parts = tiff.parts(data) if known and data[:2] in (b"II", b"MM") else frozenset[int]()
+    parts = _parts(data) if known else frozenset[int]()
     for pattern, what in _EMBEDDED:
         if known and what == "EXIF":
             continue
@@ -75,6 +78,13 @@ def embedded(data: bytes, *, known: bool = False) -> list[Leak]:
                 continue
             found.append(Leak(f"{what} inside the file", match.start(), match.end() - match.start()))
     return found
+
+
+def _parts(data: bytes) -> frozenset[int]:
+    """Where pictures begin that are parts of this one."""
+    if data[_DICM] == b"DICM":
+        return dicom.parts(data)
+    return tiff.parts(data) if data[:2] in (b"II", b"MM") else frozenset()
 
 
 def _inside(leak: Leak, others: list[Leak]) -> bool:

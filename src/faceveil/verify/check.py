@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from faceveil import media
 from faceveil.detect.base import Detector
 from faceveil.errors import UnreadableError
-from faceveil.policy import Cover
+from faceveil.policy import Cover, Metadata
 from faceveil.types import Frame, Regions
 from faceveil.verify import compare
 from faceveil.verify.carve import carve
@@ -91,7 +91,14 @@ def _count(n: int, one: str, many: str) -> str:
     return f"{n} {one if n == 1 else many}"
 
 
-def check(file: Path, detector: Detector, *, original: Original | None = None, min_score: float = MIN_SCORE) -> Check:
+def check(
+    file: Path,
+    detector: Detector,
+    *,
+    original: Original | None = None,
+    min_score: float = MIN_SCORE,
+    metadata: Metadata = "technical",
+) -> Check:
     """Examine one file, whatever made it.
 
     Args:
@@ -99,6 +106,7 @@ def check(file: Path, detector: Detector, *, original: Original | None = None, m
         detector: looks for faces that are still visible.
         original: compare with this picture too.
         min_score: of a face that counts as visible.
+        metadata: what may stay beside the picture; camera settings are no leak with "all-but-identifying".
 
     Raises:
         InputError: a file cannot be read or is no picture.
@@ -107,7 +115,7 @@ def check(file: Path, detector: Detector, *, original: Original | None = None, m
         data = file.read_bytes()
     except OSError as error:
         raise UnreadableError(f"{file} cannot be read: {(error.strerror or 'unknown').lower()}") from None
-    return examine(data, detector, original=original, min_score=min_score)
+    return examine(data, detector, original=original, min_score=min_score, metadata=metadata)
 
 
 def examine(
@@ -117,9 +125,10 @@ def examine(
     original: Original | None = None,
     min_score: float = MIN_SCORE,
     kept: Mapping[int, Floats] | None = None,
+    metadata: Metadata = "technical",
 ) -> Check:
     """As `check`, for bytes. kept: boxes (n, 4) by frame of faces that may be visible."""
-    leaks = carve(data)
+    leaks = carve(data, settings=metadata == "all-but-identifying")
     faces: list[Seen] = []
     shown: list[compare.Shown] = []
     differences: list[compare.Outside] = []

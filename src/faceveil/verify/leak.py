@@ -10,12 +10,14 @@ from dataclasses import dataclass
 class Leak:
     """Something in a file that is neither picture nor on the allow-list.
 
-    what: in words. offset, size: where, in bytes from the start of the file.
+    what: in words. offset, size: where, in bytes from the start of the file. setting: whether it is a camera setting in
+    good order, which `all-but-identifying` lets stay.
     """
 
     what: str
     offset: int
     size: int
+    setting: bool = False
 
 
 Range = tuple[int, int]

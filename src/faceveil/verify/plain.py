@@ -1,4 +1,4 @@
-"""Formats of one header and one block of pixels: PNM, bare JPEG 2000 codestreams, and the frame of a DICOM file."""
+"""Formats of one header and one block of pixels: PNM and bare JPEG 2000 codestreams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from faceveil.verify.leak import Leak, printable
 
 _PNM = re.compile(rb"P[56](?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)\s")
 _COMMENT = re.compile(rb"#[^\n]*\n")
-_PREAMBLE = 128
 
 
 def pnm(data: bytes) -> list[Leak]:
@@ -45,10 +44,3 @@ def codestream(data: bytes) -> list[Leak]:
     if end < 0 or end + 2 < len(data):
         leaks.append(Leak("data after the end of the picture", max(end, 0) + 2, len(data) - max(end, 0) - 2))
     return leaks
-
-
-def dicom(data: bytes) -> list[Leak]:
-    """What a DICOM file's preamble holds. Its attributes are not examined here: see docs/dicom.md."""
-    if data[:_PREAMBLE].strip(b"\0"):
-        return [Leak("data in the preamble", 0, _PREAMBLE)]
-    return []

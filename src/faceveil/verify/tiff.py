@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from faceveil.verify import settings
 from faceveil.verify.leak import Leak, Range, printable, unclaimed
 
 # TIFF 6.0 and its supplements: what is needed to show the picture, its colours, resolution and orientation.
@@ -18,15 +19,22 @@ PICTURE = frozenset(
 )  # fmt: skip
 EXIF = frozenset((274, 282, 283, 296, 531))
 """What EXIF may hold in a file that keeps its orientation as a tag."""
+_LONGEST = 8
+"""Bytes of any of these: one rational number."""
 
 _NAMES = {
     270: "a description", 271: "the camera's maker", 272: "the camera's model", 305: "the software", 306: "a date",
     315: "the artist", 316: "the host computer", 330: "more pictures (SubIFDs)", 513: "a thumbnail", 700: "XMP",
     33432: "a copyright notice", 33723: "IPTC", 34377: "Photoshop resources", 34665: "EXIF", 34853: "GPS",
-    37500: "a maker note", 37510: "a user comment", 42032: "the owner", 42033: "the camera's serial number",
+    36867: "the date of the picture", 36868: "a date", 37500: "a maker note", 37510: "a user comment",
+    40965: "interoperability", 37396: "where the subject is", 41492: "where the subject is",
+    42016: "the picture's own number",
+    42032: "the owner", 42033: "the camera's serial number", 42035: "the lens's maker", 42036: "the lens's model",
+    42037: "the lens's serial number",
 }  # fmt: skip
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _MAX_IFDS = 10_000  # a loop or a bomb
+_EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 34665, 34853, 40965
 
 
 @dataclass(slots=True)
@@ -67,7 +75,7 @@ def carve(data: bytes) -> list[Leak]:
         for entry in entries:
             layout.claim(entry.offset, entry.size)
             if entry.tag not in PICTURE:
-                leaks.append(_leak(layout, entry))
+                leaks += _found(layout, entry)
         values = {e.tag: _numbers(layout, e) for e in entries if e.tag in (254, 255, 273, 279, 324, 325, 513, 514)}
         for starts, counts in ((273, 279), (324, 325), (513, 514)):
             for start, count in zip(values.get(starts, ()), values.get(counts, ()), strict=False):
@@ -78,16 +86,27 @@ def carve(data: bytes) -> list[Leak]:
 
 
 def exif(data: bytes, start: int, end: int) -> list[Leak]:
-    """Leaks of an EXIF block at data[start:end], which begins with the TIFF header."""
-    layout = _open(data[:end], start)
+    """Leaks of an EXIF block at data[start:end], which begins with the TIFF header.
+
+    Tag by tag, in the directories below the first ones too; and bytes of the block that no tag refers to.
+    """
+    data = data[:end]
+    layout = _open(data, start)
     if layout is None:
         return [Leak("EXIF that cannot be read", start, end - start)]
-    leaks = []
+    layout.claimed += [(0, start), (start, start + (16 if layout.big else 8))]
+    leaks: list[Leak] = []
     for number, entries in enumerate(_ifds(layout)):
-        leaks += [_leak(layout, entry) for entry in entries if entry.tag not in EXIF]
+        for entry in entries:
+            layout.claim(entry.offset, entry.size)
+            if entry.tag not in EXIF:
+                leaks += _found(layout, entry)
+            elif entry.size > _LONGEST:
+                leaks.append(_leak(layout, entry))
         if number and any(entry.tag in (513, 273) for entry in entries):
             leaks.append(Leak("an EXIF thumbnail", start, end - start))
-    return leaks
+            layout.claim(0, end - start)
+    return leaks + unclaimed(data, layout.claimed, "bytes of EXIF that no tag refers to")
 
 
 def parts(data: bytes) -> frozenset[int]:
@@ -162,8 +181,41 @@ def _numbers(layout: _Layout, entry: _Entry) -> tuple[int, ...]:
         return ()
 
 
-def _leak(layout: _Layout, entry: _Entry) -> Leak:
-    what = _NAMES.get(entry.tag, f"tag {entry.tag}")
+def _found(layout: _Layout, entry: _Entry) -> list[Leak]:
+    """The leaks of a tag that no picture needs: of a directory below, those of its tags."""
+    below = {_EXIF_IFD: "EXIF", _GPS_IFD: "GPS", _INTEROP_IFD: "interoperability"}.get(entry.tag)
+    if below is None:
+        return [_leak(layout, entry)]
+    try:
+        (offset,) = _numbers(layout, entry)
+        entries, _ = _ifd(layout, offset)
+    except (struct.error, ValueError):
+        return [_leak(layout, entry)]
+    leaks: list[Leak] = []
+    for inner in entries:
+        layout.claim(inner.offset, inner.size)
+        if entry.tag != _EXIF_IFD:
+            leaks.append(_leak(layout, inner, f"{below}, tag {inner.tag}"))
+        elif inner.tag == _INTEROP_IFD:
+            leaks += _found(layout, inner)
+        elif name := settings.name(inner.tag):
+            leaks.append(_setting(layout, inner, name))
+        else:
+            leaks.append(_leak(layout, inner))
+    return leaks
+
+
+def _setting(layout: _Layout, entry: _Entry, name: str) -> Leak:
+    """A camera setting, in order or not."""
+    where = layout.base + entry.offset
+    load = layout.data[where : where + entry.size]
+    if settings.sound(entry.tag, entry.kind, entry.count, load, layout.order):
+        return Leak(f"the camera setting {name}", where, entry.size, setting=True)
+    return Leak(f"{name} that is no plain number in its range", where, entry.size)
+
+
+def _leak(layout: _Layout, entry: _Entry, what: str = "") -> Leak:
+    what = what or _NAMES.get(entry.tag, f"tag {entry.tag}")
     where = layout.base + entry.offset
     if entry.kind == 2:
         what += f" ({printable(layout.data[where : where + entry.size].rstrip(bytes(1)))})"

@@ -20,6 +20,7 @@ from faceveil.apps.cli import show
 from faceveil.apps.cli.options import policy_of, policy_options
 from faceveil.dataset.batch import cores, process
 from faceveil.dataset.inputs import collect, of_plans
+from faceveil.dataset.names import NeutralNames, expect_plain
 from faceveil.dataset.report import Journal, exit_code
 from faceveil.dataset.task import Setup, Task
 from faceveil.errors import RequestError
@@ -42,6 +43,11 @@ def _run_options(command: Any) -> Any:
     for option in (
         click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures."),
         click.option("--overwrite", is_flag=True, help="Make existing outputs anew; without it they are kept."),
+        click.option(
+            "--neutral-names",
+            is_flag=True,
+            help="Names and times of outputs say nothing of the originals; only --report tells which is which.",
+        ),
         click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Processes. [default: all cores]"),
         click.option("--report", type=_PATH, metavar="FILE.json", help="An account of each file; a rerun resumes."),
         click.option("-o", "--output", type=_PATH, help="Folder for the results, or a file for a single picture."),
@@ -64,6 +70,7 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
     jobs: int | None,
     overwrite: bool,
     quiet: bool,
+    neutral_names: bool,
     plan: Path | None,
     in_place: bool,
     yes: bool,
@@ -76,15 +83,19 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
         raise RequestError("--in-place would replace all originals in a folder", hint="confirm with --yes")
     if plan is not None and (output is not None or in_place):
         raise RequestError("--plan looks only and writes no pictures", hint="leave --output and --in-place out")
+    if neutral_names and (plan is not None or in_place):
+        other = "--plan" if plan is not None else "--in-place"
+        raise RequestError(f"--neutral-names is about new files, and {other} makes none", hint=f"leave {other} out")
     if plan is not None and plan.exists() and not overwrite:
         raise RequestError(f"the plan '{plan}' is there already, perhaps with edits", hint="--overwrite replaces it")
     if (policy.detector, policy.method) != (None, "veil"):  # the workers load the defaults: that is one load less
         pipeline.detector_of(policy)
-    found = collect(inputs, output, in_place=in_place)
+    names = _names(output, report, neutral=neutral_names)
+    found = collect(inputs, output, in_place=in_place, names=names)
     if policy.method != "veil":
         _warn(policy)
     setup = Setup(policy=policy, action="analyse" if plan else "veil", plan=plan)
-    run = _Run(found.tasks, setup, report, jobs, quiet, overwrite, output, found.ignored)
+    run = _Run(found.tasks, setup, report, jobs, quiet, overwrite, output, found.ignored, names)
     code = run()
     if plan is not None:
         body = [line for task in found.tasks for line in run.lines.get(str(task.source), ())]
@@ -97,15 +108,33 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
 @click.command()
 @click.argument("plan", type=_PATH, metavar="PLAN")
 @_run_options
-def apply(plan: Path, output: Path | None, report: Path | None, jobs: int | None, overwrite: bool, quiet: bool) -> None:
+def apply(
+    plan: Path,
+    output: Path | None,
+    report: Path | None,
+    jobs: int | None,
+    overwrite: bool,
+    quiet: bool,
+    neutral_names: bool,
+) -> None:
     """Cover what a plan names, without looking for faces. Make one with: faceveil INPUT --plan FILE.jsonl."""
     planned = plans.read(plan)
     policy = Policy.of(**(planned[0].policy if planned else {}))
+    names = _names(output, report, neutral=neutral_names)
     tasks = [
         task.model_copy(update={"plan": plans.text(policy, one.detector, plans.lines(one, landmarks=True)).decode()})
-        for task, one in zip(of_plans(planned, output), planned, strict=True)
+        for task, one in zip(of_plans(planned, output, names=names), planned, strict=True)
     ]
-    sys.exit(_Run(tasks, Setup(policy=policy, action="apply"), report, jobs, quiet, overwrite, output)())
+    setup = Setup(policy=policy, action="apply")
+    sys.exit(_Run(tasks, setup, report, jobs, quiet, overwrite, output, names=names)())
+
+
+def _names(output: Path | None, report: Path | None, *, neutral: bool) -> NeutralNames | None:
+    """The names of the outputs, where they are neutral. Raises `RequestError` where that cannot be."""
+    if neutral:
+        return NeutralNames.of(output, report)
+    expect_plain(report)
+    return None
 
 
 @dataclass
@@ -120,6 +149,7 @@ class _Run:
     overwrite: bool
     output: Path | None
     ignored: list[Path] = field(default_factory=list)
+    names: NeutralNames | None = None
     lines: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Plan lines by source, filled by the run."""
 
@@ -128,24 +158,28 @@ class _Run:
         started = time.monotonic()
         stop = threading.Event()
         command = shlex.join(["faceveil", *sys.argv[1:]])
-        journal = Journal(
-            self.report, version=__version__, command=command, policy=self.setup.policy.model_dump(mode="json")
-        )
+        policy = self.setup.policy.model_dump(mode="json")
+        key = self.names.key if self.names else ""
+        journal = Journal(self.report, version=__version__, command=command, policy=policy, names_key=key)
         journal.ignored = self.ignored
         earlier = journal.earlier()
         with journal, _gentle_interrupt(stop, active=len(self.tasks) > 1):
             outcomes = process(
-                self.tasks,
+                self.names.shuffled(self.tasks) if self.names else self.tasks,
                 self.setup,
                 workers=self.jobs or cores(),
                 overwrite=self.overwrite,
                 earlier=earlier,
                 stop=stop,
             )
+            if self.names:
+                outcomes = map(self.names.settled, outcomes)
             for outcome in show.progress(outcomes, len(self.tasks), quiet=self.quiet):
                 journal.add(outcome)
                 self.lines[outcome.source] = outcome.plan
             journal.interrupted = stop.is_set()
+            if self.names:
+                self.names.close()
         if not self.quiet:
             self._sum_up(journal, time.monotonic() - started)
         return exit_code(journal.outcomes, interrupted=journal.interrupted)
