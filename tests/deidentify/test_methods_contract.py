@@ -87,6 +87,11 @@ def test_the_same_seed_gives_the_same_bytes(spec: Spec) -> None:
     assert np.array_equal(free[0], free[1]) == (spec not in RANDOM)
 
 
+def test_only_independent_methods_are_smooth_and_randomness_is_declared(spec: Spec) -> None:
+    assert not method(spec).smooth or method(spec).promise == "independent"
+    assert method(spec).random or spec not in RANDOM
+
+
 def test_frames_and_faces_get_randomness_of_their_own() -> None:
     frame = picture()
     pixels = np.zeros_like(frame.pixels)

@@ -53,12 +53,14 @@ class Patch:
     known: bool (h, w), False where pixels are erased: every pixel that a method of a stricter class covers and, for
         `independent` methods, all that they cover themselves.
     faces: the geometry of the faces in the patch: one, or all of a cluster for `joint` methods.
+    moving: whether the patch is of a video, for which a `smooth` method may be less fine and faster.
     """
 
     pixels: Pixels
     cover: Mask
     known: Mask
     faces: Faces
+    moving: bool = False
 
     @property
     def white(self) -> int:
@@ -86,6 +88,11 @@ class Deidentifier(Plugin, ABC):
     """Width of the soft edge outside the cover, relative to half the size of the cover."""
     joint: ClassVar[bool] = False
     """Whether overlapping faces are painted as one area; otherwise the kernel gets one face at a time."""
+    smooth: ClassVar[bool] = False
+    """Whether what it paints has no detail, so that the cells of a video, which share a chroma sample, are fine enough
+    to paint it on. For `independent` methods only."""
+    random: ClassVar[bool] = True
+    """Whether it draws randomness. A generator is made for each group of faces, which takes 30 us."""
     needs_landmarks: ClassVar[bool] = False
     """Whether it works from landmarks."""
 

@@ -27,6 +27,8 @@ def step_of(size: float) -> int:
 def means(plane: NDArray[np.uint8] | NDArray[np.uint16], step: int) -> Floats:
     """Means over blocks of step x step pixels, float32; where the last ones are cut, missing pixels count as zero."""
     # In float32: rounding the mean of a cell with few known pixels to whole grey levels would show after division.
+    if step == 1:
+        return plane.astype(np.float32)
     height, width = plane.shape[:2]
     size = (-(-height // step), -(-width // step))
     out = np.empty(size + plane.shape[2:], np.float32)

@@ -22,7 +22,8 @@ from faceveil.media.colour import fitting, kept
 from faceveil.media.faults import UNKNOWN_WAY, cut_off, damaged
 from faceveil.media.info import Info, JpegCoding
 from faceveil.media.jpeg_file import LOSSLESS, PROGRESSIVE, JpegFile, assemble, read
-from faceveil.media.pixels import TRANSPOSING, is_grey, to_uint8, upright_dpi, upright_frame, upright_size
+from faceveil.media.pixels import is_grey, to_uint8, upright_dpi, upright_frame, upright_size
+from faceveil.planes import TRANSPOSING
 from faceveil.types import Frame
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from faceveil.errors import InputError, UnsupportedError
 from faceveil.media import exif, jpeg, jpeg_file, turbojpeg
 from faceveil.media.colour import kept
 from faceveil.media.mcu import Grid, Patches, around, between, touched
-from faceveil.media.pixels import stored, upright_dpi
+from faceveil.media.pixels import upright_dpi
+from faceveil.planes import stored
 from faceveil.types import Frame
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Arrays: turning them upright, to and from Pillow's images, 16 bits to 8."""
+"""Arrays: frames turned upright, to and from Pillow's images, 16 bits to 8."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faceveil.errors import UnsupportedError
+from faceveil.planes import TRANSPOSING, upright
 from faceveil.types import Frame
 
 if TYPE_CHECKING:
@@ -15,27 +16,7 @@ if TYPE_CHECKING:
 
     from faceveil.types import Pixels
 
-TRANSPOSING = (5, 6, 7, 8)  # orientations that swap width and height
-
 _BAND = 4 << 20  # pixels converted at a time: Pillow keeps four bytes for each, and whole copies would add up
-
-
-def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """The array, (H, W) or (H, W, C), turned and mirrored as EXIF's orientation 1 to 8 asks."""
-    if orientation == 1:
-        return array
-    import cv2  # noqa: PLC0415  # five times as fast as numpy's transposed copies
-
-    if orientation in (2, 3, 4):
-        return cv2.flip(array, {2: 1, 3: -1, 4: 0}[orientation])
-    turned = cv2.transpose(array)
-    return turned if orientation == 5 else cv2.flip(turned, {6: 1, 7: -1, 8: 0}[orientation])
-
-
-def stored(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """The reverse of `upright`: a view of an upright array as it is stored."""
-    flipped = array[:: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1]
-    return flipped.swapaxes(0, 1) if orientation in TRANSPOSING else flipped
 
 
 def upright_frame(pixels: Pixels, alpha: Pixels | None, orientation: int) -> Frame:
