@@ -105,7 +105,7 @@ def test_outputs_of_raws_are_named_as_tiffs(tmp_path: Path) -> None:
     assert collect([folder / "a.DNG"], tmp_path / "x.tiff").tasks[0].output == tmp_path / "x.tiff"
     with pytest.raises(RequestError, match=r"'x.jpg' would be another format than 'a.tif', and a camera RAW becomes"):
         collect([folder / "a.DNG"], tmp_path / "x.jpg")
-    with pytest.raises(RequestError, match="nobody can write, so it cannot be replaced in place"):
+    with pytest.raises(RequestError, match="is written as .tif, so it cannot be replaced in place"):
         collect([folder], in_place=True)
 
 

@@ -25,6 +25,7 @@ HEADS = {
     "MP4": b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42",
     "QuickTime": b"\x00\x00\x00\x14ftypqt  \x00\x00\x02\x00qt  ",
     "Matroska": b"\x1a\x45\xdf\xa3\x9f",
+    "WebM": b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84webm",
     "AVI": b"RIFF\x00\x10\x00\x00AVI LIST",
     "MPEG": b"\x00\x00\x01\xba\x44",
     "WMV": b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9",
@@ -44,7 +45,8 @@ def test_supported_kinds(form: str) -> None:
 @pytest.mark.parametrize("kind", HEADS)
 def test_other_visual_kinds_are_named_and_refused(kind: str) -> None:
     assert media.sniff(HEADS[kind]) == kind
-    sentence = f"the picture is {KINDS[kind].one}; {KINDS[kind].many} are not supported"
+    why = ", not a picture" if KINDS[kind].moving else f"; {KINDS[kind].many} are not supported"
+    sentence = f"the picture is {KINDS[kind].one}{why}"
     with pytest.raises(UnsupportedError) as caught:
         media.open(HEADS[kind])
     assert str(caught.value) == sentence
@@ -58,6 +60,7 @@ def test_other_visual_kinds_are_named_and_refused(kind: str) -> None:
         (b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avifmiaf", "AVIF"),
         (b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1heicmiaf", "HEIC"),
         (b"\x47" + bytes(187) + b"\x47" + bytes(187) + b"\x47", "MPEG"),
+        ((bytes(4) + b"\x47" + bytes(187)) * 3, "MPEG"),
         (b"P7\nWIDTH 3\n", "PNM"),
         (b"P6\n# made by\n640 480\n255\n", "PNM"),
         (b"\xff\x4f\xff\x51\x00", "JPEG 2000"),

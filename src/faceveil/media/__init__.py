@@ -11,7 +11,7 @@ Importing this room costs nothing: decoders are imported when a picture of their
 from faceveil.media.atomic import publish, writing
 from faceveil.media.codecs import PIXEL_CAP, Encoder, encode
 from faceveil.media.info import Animation, Info
-from faceveil.media.kinds import output_suffix, planned_suffix, sniff, suffix_for
+from faceveil.media.kinds import is_video, output_suffix, planned_suffix, sniff, suffix_for
 from faceveil.media.sink import Sink, create
 from faceveil.media.source import Source, open
 
@@ -24,6 +24,7 @@ __all__ = [
     "Source",
     "create",
     "encode",
+    "is_video",
     "open",
     "output_suffix",
     "planned_suffix",

@@ -49,18 +49,29 @@ def writing(path: str | os.PathLike[str], *, overwrite: bool = False, mode: int 
     Raises `OutputError` where the file cannot be written, or exists and `overwrite` is false; the check and the naming
     are one step, so that a file that appears meanwhile is kept too. A link at `path` is replaced, not followed.
     """
-    path = Path(path)
-    with _in_words(path):
-        if not overwrite and os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    with _making(Path(path), overwrite=overwrite, mode=mode) as (_, file):
+        yield file
+
+
+@contextmanager
+def making(path: str | os.PathLike[str], *, overwrite: bool = False, mode: int = 0o666) -> Iterator[Path]:
+    """As `writing`, for writers that want a name: the temporary file's, which exists and is empty."""
+    with _making(Path(path), overwrite=overwrite, mode=mode) as (part, _):
+        yield part
+
+
+@contextmanager
+def _making(path: Path, *, overwrite: bool, mode: int) -> Iterator[tuple[Path, IO[bytes]]]:
+    expect_free(path, overwrite=overwrite)
+    with in_words(path):
         remove_stale(path)
         part, file = _part_file(path, mode)
     try:
         with _disk_in_words(path):
-            yield file
+            yield part, file
             file.flush()
             os.fsync(file.fileno())
-        with _in_words(path):
+        with in_words(path):
             (_replace if overwrite else _give_name)(part, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -72,13 +83,20 @@ def writing(path: str | os.PathLike[str], *, overwrite: bool = False, mode: int 
     _sync_folder(path.parent)
 
 
+def expect_free(path: Path, *, overwrite: bool) -> None:
+    """Raise `OutputError` where the name is taken and must not be."""
+    with in_words(path):
+        if not overwrite and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
 def remove_stale(path: Path) -> None:
     """Remove what killed runs left behind of this target. Files that are being written stay."""
     for name in _leftovers(path.parent):
-        if name.startswith(_prefix(path)):
+        if name.startswith(prefix(path)):
             part = path.parent / name
             with suppress(OSError), part.open("rb+") as file:  # gone meanwhile, or another user's
-                if _lock(file, wait=False):
+                if lock(file, wait=False):
                     part.unlink()
 
 
@@ -89,7 +107,8 @@ def _leftovers(folder: Path) -> tuple[str, ...]:
     return tuple(part.name for part in folder.glob(".faceveil-*.part"))
 
 
-def _prefix(path: Path) -> str:
+def prefix(path: Path) -> str:
+    """How the names of all unfinished files of this target begin."""
     # A hash, since the name itself may be as long as the file system allows.
     return f".faceveil-{sha256(os.fsencode(path.name)).hexdigest()[:12]}-"
 
@@ -97,14 +116,15 @@ def _prefix(path: Path) -> str:
 def _part_file(path: Path, mode: int) -> tuple[Path, IO[bytes]]:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     while True:
-        part = path.parent / f"{_prefix(path)}{secrets.token_hex(8)}.part"
+        part = path.parent / f"{prefix(path)}{secrets.token_hex(8)}.part"
         file = os.fdopen(os.open(part, flags, mode), "w+b")
-        if _lock(file, wait=True) and os.fstat(file.fileno()).st_nlink:
+        if lock(file, wait=True) and os.fstat(file.fileno()).st_nlink:
             return part, file
         file.close()  # another run took it for a leftover in the moment before the lock
 
 
-def _lock(file: IO[bytes], *, wait: bool) -> bool:
+def lock(file: IO[bytes], *, wait: bool) -> bool:
+    """Lock the file until it is closed; False where another process has it and `wait` is false."""
     if fcntl is None:
         return True
     try:
@@ -177,7 +197,8 @@ def _disk_in_words(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _in_words(path: Path) -> Iterator[None]:
+def in_words(path: Path) -> Iterator[None]:
+    """Turn errors of the file system into an `OutputError` that names the target."""
     try:
         yield
     except FileExistsError:

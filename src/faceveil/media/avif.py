@@ -133,4 +133,18 @@ class Writer:
         with PngImagePlugin.PngImageFile(BytesIO(self.held.finish())) as frames:
             durations = [b - a for a, b in pairwise(ends)]
             frames.save(out, "AVIF", save_all=True, duration=durations, **_options(self.info))
-        return out.getvalue()
+        return _undated(out.getvalue())
+
+
+def _undated(data: bytes) -> bytes:
+    """The file without the time of its making, which libavif writes into the headers of the film and its tracks."""
+    made = bytearray(data)
+    todo = [(0, len(data))]
+    while todo:
+        for kind, start, stop in isobmff.boxes(data, *todo.pop()):
+            if kind in (b"moov", b"trak", b"mdia"):
+                todo.append((start, stop))
+            elif kind in (b"mvhd", b"tkhd", b"mdhd"):
+                size = 16 if data[start] == 1 else 8
+                made[start + 4 : start + 4 + size] = bytes(size)
+    return bytes(made)

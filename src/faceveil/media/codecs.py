@@ -82,6 +82,8 @@ def kind_of(data: bytes) -> str:
     if name == "TIFF" and tiff_file.is_raw(data):
         name = "camera RAW"
     kind = KINDS[name]
+    if kind.moving:
+        raise UnsupportedError(f"is {kind.one}, not a picture")
     if not kind.module:
         raise UnsupportedError(f"is {kind.one}; {kind.many} are not supported")
     return name

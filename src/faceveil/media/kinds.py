@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from faceveil.media.info import Info
+    from faceveil.media.video.info import VideoInfo
 
 HEAD = 512  # bytes that `sniff` looks at; the furthest signature (MPEG-TS) ends at 377
 
@@ -17,7 +18,8 @@ HEAD = 512  # bytes that `sniff` looks at; the furthest signature (MPEG-TS) ends
 class Kind:
     """A kind of visual file: how to speak of one and of many, and, where it is supported, its codec and suffixes.
 
-    module: name of the module in this room that reads and writes it; empty where it is refused.
+    module: name of the module in this room that reads and writes it; empty where it is refused, and for videos.
+    moving: whether it is a video, which `media.video` reads and writes. becomes: the kind it is written as, if another.
     suffixes: the ordinary file suffixes, the one for new files first.
     kept, refused: for docs/formats.md.
     """
@@ -28,6 +30,8 @@ class Kind:
     suffixes: tuple[str, ...] = ()
     kept: str = ""
     refused: str = ""
+    moving: bool = False
+    becomes: str = ""
 
 
 KINDS: dict[str, Kind] = {
@@ -130,13 +134,45 @@ KINDS: dict[str, Kind] = {
     "Radiance HDR": Kind("a Radiance HDR", "Radiance HDR files"),
     "SVG": Kind("an SVG", "SVGs"),
     "PDF": Kind("a PDF", "PDFs"),
-    "MP4": Kind("an MP4 video", "videos"),
-    "QuickTime": Kind("a QuickTime video", "videos"),
-    "Matroska": Kind("a Matroska or WebM video", "videos"),
-    "AVI": Kind("an AVI video", "videos"),
-    "MPEG": Kind("an MPEG video", "videos"),
-    "WMV": Kind("a Windows Media video", "videos"),
-    "FLV": Kind("a Flash video", "videos"),
+    "MP4": Kind(
+        "an MP4 video",
+        "videos",
+        suffixes=(".mp4", ".m4v", ".3gp", ".3g2"),
+        kept="H.264, HEVC, VP9, AV1, Motion JPEG; other codecs become H.264",
+        refused="PCM sound, when sound is kept",
+        moving=True,
+    ),
+    "QuickTime": Kind(
+        "a QuickTime video",
+        "videos",
+        suffixes=(".mov", ".qt"),
+        kept="the same and ProRes with its profile",
+        moving=True,
+    ),
+    "Matroska": Kind(
+        "a Matroska video",
+        "videos",
+        suffixes=(".mkv",),
+        kept="H.264, HEVC, VP8, VP9, AV1, ProRes, Motion JPEG; times in whole milliseconds, as the format has them",
+        moving=True,
+    ),
+    "WebM": Kind(
+        "a WebM video",
+        "videos",
+        suffixes=(".webm",),
+        kept="VP8, VP9, AV1; VP9 of more than 8 bits becomes AV1",
+        moving=True,
+    ),
+    "AVI": Kind("an AVI video", "videos", suffixes=(".avi",), moving=True, becomes="MP4"),
+    "MPEG": Kind(
+        "an MPEG video",
+        "videos",
+        suffixes=(".mpg", ".mpeg", ".vob", ".ts", ".m2ts", ".mts"),
+        moving=True,
+        becomes="MP4",
+    ),
+    "WMV": Kind("a Windows Media video", "videos", suffixes=(".wmv", ".asf"), moving=True, becomes="MP4"),
+    "FLV": Kind("a Flash video", "videos", suffixes=(".flv",), moving=True, becomes="MP4"),
 }
 
 _STARTS: tuple[tuple[bytes, str], ...] = (
@@ -190,7 +226,7 @@ def sniff(head: bytes) -> str | None:
         return "DICOM"
     for start, kind in _STARTS:
         if head.startswith(start):
-            return "camera RAW" if kind == "TIFF" and head[8:10] == b"CR" else kind
+            return _closer(kind, head)
     if head[:4] == b"RIFF":
         return {b"WEBP": "WebP", b"AVI ": "AVI"}.get(head[8:12])
     if head[4:8] == b"ftyp":
@@ -198,6 +234,15 @@ def sniff(head: bytes) -> str | None:
     if head[4:8] in (b"moov", b"mdat", b"wide") and head[:1] == b"\x00":
         return "QuickTime"
     return _by_shape(head)
+
+
+def _closer(kind: str, head: bytes) -> str:
+    """The kind where one signature serves two."""
+    if kind == "TIFF" and head[8:10] == b"CR":
+        return "camera RAW"
+    if kind == "Matroska" and b"\x42\x82\x84webm" in head[:64]:  # the document type, RFC 9559
+        return "WebM"
+    return kind
 
 
 def _by_brand(head: bytes) -> str | None:
@@ -222,14 +267,34 @@ def _by_shape(head: bytes) -> str | None:
         "BMP": head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS,
         "ICO": _ICON.match(head),
         "PNM": _PNM.match(head),
-        "MPEG": len(head) > 376 and head[0] == head[188] == head[376] == 0x47,
+        "MPEG": _in_packets(head, 188) or _in_packets(head[4:], 192),
         "SVG": text.startswith(b"<svg") or (text.startswith((b"<?xml", b"<!--", b"<!DOCTYPE svg")) and b"<svg" in text),
     }
     return next((name for name, fits in shapes.items() if fits), None)
 
 
+def _in_packets(head: bytes, size: int) -> bool:
+    """Whether these are packets of an MPEG transport stream; M2TS puts four bytes before each."""
+    return len(head) > 2 * size and head[0] == head[size] == head[2 * size] == 0x47
+
+
+def video_kind(path: Path) -> str | None:
+    """What the file is, by its first bytes. Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return sniff(file.read(HEAD))
+
+
+def is_video(path: Path) -> bool:
+    """Whether the file is a video, for `media.video.open_video`; False also where it cannot be read."""
+    try:
+        kind = video_kind(path) if path.is_file() else None
+    except OSError:
+        return False
+    return kind is not None and KINDS[kind].moving
+
+
 def table() -> str:
-    """The supported formats as a Markdown table, for docs/formats.md."""
+    """The supported picture formats as a Markdown table, for docs/formats.md."""
     lines = ["| format | suffixes | kept or changed, besides profile and resolution | refused |", "|---|---|---|---|"]
     for name, kind in KINDS.items():
         if kind.module:
@@ -238,25 +303,43 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def video_table() -> str:
+    """The supported video formats as a Markdown table, for docs/formats.md."""
+    lines = ["| format | suffixes | written as | codecs | refused |", "|---|---|---|---|---|"]
+    for name, kind in KINDS.items():
+        if kind.moving:
+            suffixes = " ".join(f"`{suffix}`" for suffix in kind.suffixes)
+            kept = kind.kept or KINDS[kind.becomes].kept
+            lines.append(f"| {name} | {suffixes} | {kind.becomes or name} | {kept} | {kind.refused or '-'} |")
+    return "\n".join(lines)
+
+
 def refused() -> str:
     """The kinds that are recognised and refused, as one sentence."""
-    return ", ".join(name for name, kind in KINDS.items() if not kind.module)
+    return ", ".join(name for name, kind in KINDS.items() if not kind.module and not kind.moving)
 
 
-def suffix_for(info: Info) -> str:
-    """The suffix of new files of this picture's format: ".jpg" for "JPEG", ".tif" for a camera RAW."""
+def suffix_for(info: Info | VideoInfo) -> str:
+    """The suffix of new files of this format: ".jpg" for "JPEG", ".tif" for a camera RAW, ".mp4" for an AVI."""
     return KINDS[info.format].suffixes[0]
 
 
 def planned_suffix(path: Path) -> str:
-    """The suffix of the output as far as a name can tell, before anything is read: ".tif" for a camera RAW's.
+    """The suffix of the output as far as a name can tell: ".tif" for a camera RAW's.
 
-    All other formats are written as they are read, so their own suffix stays.
+    Videos in containers of the past become ".mp4". All other formats are written as they are read, so their own
+    suffix stays. Only where the name says nothing, the first bytes tell whether the file is a video.
     """
-    return ".tif" if path.suffix.lower() in KINDS["camera RAW"].suffixes else path.suffix
+    own = path.suffix.lower()
+    if own in KINDS["camera RAW"].suffixes:
+        return ".tif"
+    named = next((kind for kind in KINDS.values() if own in kind.suffixes), None)
+    if named is None and is_video(path) and (found := video_kind(path)) is not None:
+        return KINDS[KINDS[found].becomes or found].suffixes[0]
+    return KINDS[named.becomes].suffixes[0] if named and named.becomes else path.suffix
 
 
-def output_suffix(path: Path, info: Info) -> str:
+def output_suffix(path: Path, info: Info | VideoInfo) -> str:
     """The source's own suffix where it says what the file is (".JPEG", ".tiff"), else the format's.
 
     A JPEG named photo.png gets ".jpg"; an MPO gets ".jpg" too, since it is an ordinary JPEG afterwards.

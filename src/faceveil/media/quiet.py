@@ -1,11 +1,13 @@
-"""Silence for C libraries that write warnings to the process's standard error, past Python."""
+"""C libraries that write to the process's standard error, past Python: silenced, or listened to."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryFile
 from threading import Lock
+from typing import IO
 
 _lock = Lock()
 _inside = 0
@@ -32,6 +34,26 @@ def quiet() -> Iterator[None]:
             if _inside == 0 and _kept >= 0:
                 os.dup2(_kept, 2)
                 os.close(_kept)
+
+
+@contextmanager
+def overheard() -> Iterator[IO[bytes]]:
+    """A file that gets what is written to file descriptor 2 meanwhile, by any thread; empty where there is none.
+
+    The block holds one short call, as with `quiet`, which waits for it.
+    """
+    with _lock, TemporaryFile() as file:
+        try:
+            kept = os.dup(2)
+        except OSError:  # a process without standard error
+            yield file
+            return
+        os.dup2(file.fileno(), 2)
+        try:
+            yield file
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _divert() -> int:

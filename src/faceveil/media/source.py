@@ -100,6 +100,15 @@ def _read(path: Path) -> bytes:
         return file.read(BYTE_CAP + 1)
 
 
+def expect_file(path: Path) -> None:
+    """Raise `UnreadableError` where the path is no regular file that can be read."""
+    with _plainly(path), os.fdopen(os.open(path, _READ), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UnreadableError("is not a regular file")
+        if not file.read(1):
+            raise UnreadableError("is empty")
+
+
 @contextmanager
 def _plainly(path: Path) -> Iterator[None]:
     try:
