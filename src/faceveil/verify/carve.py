@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
-from faceveil.verify import bmff, bmp, dicom, gif, jpeg, plain, png, riff, tiff
-from faceveil.verify.leak import Leak
+from faceveil.verify import bmff, bmp, dicom, gif, jpeg, matroska, plain, png, riff, tiff
+from faceveil.verify.leak import SOUND, Data, Leak
 
-_WALKERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], list[Leak]]], ...] = tuple(
+_PICTURES: tuple[tuple[re.Pattern[bytes], Callable[[bytes], list[Leak]]], ...] = tuple(
     (re.compile(head, re.DOTALL), walker)
     for head, walker in (
         (rb".{128}DICM", dicom.carve),  # first: its preamble may pass for another format
@@ -24,9 +26,16 @@ _WALKERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], list[Leak]]], ...] = 
         (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]", tiff.carve),
         (rb"P[56]\s", plain.pnm),
         (rb"\xff\x4f\xff\x51", plain.codestream),
-        (rb"....ftyp|\0\0\0\x0cjP  |....moov|....mdat", bmff.carve),
     )
 )
+_FILMS: tuple[tuple[re.Pattern[bytes], Callable[[Data], list[Leak]]], ...] = (
+    (re.compile(rb"\x1a\x45\xdf\xa3"), matroska.carve),
+    (
+        re.compile(rb"....ftyp|\0\0\0\x0cjP  |....moov|....mdat|\0\0\0\x08(?:wide|free|skip)", re.DOTALL),
+        bmff.carve,  # HEIF, AVIF and JPEG 2000 as well
+    ),
+)
+"""Files that may be larger than the memory: their walkers read what they need."""
 
 _EMBEDDED = (
     (re.compile(rb"\xff\xd8\xff[\xc0-\xc3\xc4\xdb\xe0-\xef\xfe]"), "a JPEG"),
@@ -42,31 +51,47 @@ _DICM = slice(128, 132)
 _SOF = re.compile(rb"\xff[\xc0-\xc3]\0[\x0b\x0e\x11\x14]\x08")
 
 
-def carve(data: bytes, *, settings: bool = False) -> list[Leak]:
+def carve(data: Data, *, settings: bool = False, allow_sound: bool = False) -> list[Leak]:
     """Everything in a file that is neither picture nor on the allow-list, by offset; empty if it is clean.
 
     The allow-list: colour profile (ICC), resolution, orientation, and what the format needs to show the picture;
     with `settings`, the camera settings of `verify.settings` too.
+    allow_sound: tracks of sound are on it; otherwise they are leaks, since a voice tells who speaks.
     """
-    walk = next((walker for head, walker in _WALKERS if head.match(data)), None)
+    walk = _walker(data)
     leaks = [Leak("a container of unknown kind: only known signatures were searched", 0, 0)]
     if walk is not None:
         try:
-            leaks = walk(data)
-        except (IndexError, KeyError, OverflowError) as error:
+            leaks = walk()
+        except (IndexError, KeyError, OverflowError, ValueError) as error:
             leaks = [Leak(f"a damaged container ({type(error).__name__})", 0, len(data))]
+    # What is damaged may claim more than there is.
+    leaks = [replace(leak, size=max(0, min(leak.size, len(data) - leak.offset))) for leak in leaks]
+    if allow_sound:
+        leaks = [leak for leak in leaks if not leak.what.startswith(SOUND)]
     found = [*leaks, *(leak for leak in embedded(data, known=walk is not None) if not _inside(leak, leaks))]
     found = [leak for leak in found if not (settings and leak.setting)]
     return sorted(found, key=lambda leak: (leak.offset, leak.what))
 
 
-def embedded(data: bytes, *, known: bool = False) -> list[Leak]:
+def _walker(data: Data) -> Callable[[], list[Leak]] | None:
+    """What examines a file, by its first bytes; None for a container of unknown kind."""
+    for head, film in _FILMS:
+        if head.match(data) and data[_DICM] != b"DICM":  # its preamble may pass for another format
+            return partial(film, data)
+    for head, picture in _PICTURES:
+        if head.match(data):
+            return partial(picture, data if isinstance(data, bytes) else data[:])
+    return None
+
+
+def embedded(data: Data, *, known: bool = False) -> list[Leak]:
     """Signatures of pictures and metadata anywhere but at the start of the file.
 
-    known: the container was walked: its EXIF was read tag by tag, and the parts of a TIFF may be JPEGs.
+    known: the container was walked: its EXIF was read tag by tag, and the parts of a TIFF or a film may be JPEGs.
     """
     found = []
-    parts = _parts(data) if known else frozenset[int]()
+    parts: frozenset[int] | None = None if known else frozenset()
     for pattern, what in _EMBEDDED:
         if known and what == "EXIF":
             continue
@@ -74,17 +99,22 @@ def embedded(data: bytes, *, known: bool = False) -> list[Leak]:
             # Compressed data holds any four bytes by chance: a JPEG must have a frame header too.
             if what == "a JPEG" and not _SOF.search(data, match.start(), match.start() + (1 << 17)):
                 continue
+            parts = _parts(data) if parts is None else parts
             if match.start() in parts:
                 continue
             found.append(Leak(f"{what} inside the file", match.start(), match.end() - match.start()))
     return found
 
 
-def _parts(data: bytes) -> frozenset[int]:
-    """Where pictures begin that are parts of this one."""
+def _parts(data: Data) -> frozenset[int]:
+    """Where pictures begin that are parts of this one: strips of a TIFF, frames of a DICOM or of a video."""
     if data[_DICM] == b"DICM":
-        return dicom.parts(data)
-    return tiff.parts(data) if data[:2] in (b"II", b"MM") else frozenset()
+        return dicom.parts(data if isinstance(data, bytes) else data[:])
+    if data[:2] in (b"II", b"MM"):
+        return tiff.parts(data if isinstance(data, bytes) else data[:])
+    if data[:4] == b"\x1a\x45\xdf\xa3":
+        return matroska.pictures(data)
+    return bmff.pictures(data) if data[4:8] in bmff.HEADS else frozenset()
 
 
 def _inside(leak: Leak, others: list[Leak]) -> bool:

@@ -32,18 +32,20 @@ class Seen:
     rotation: int
 
 
-def visible(frame: Frame, detector: Detector, min_score: float, *, except_at: Floats | None = None) -> list[Seen]:
+def visible(
+    frame: Frame, detector: Detector, min_score: float, *, except_at: Floats | None = None, brief: bool = False
+) -> list[Seen]:
     """Faces of a frame with at least `min_score`, best first; one entry where several looks see the same.
 
-    except_at: boxes (n, 4) of faces that may be visible.
+    except_at: boxes (n, 4) of faces that may be visible. brief: look once, upright and at the larger size.
     """
     allowed = [] if except_at is None else [tuple(box.tolist()) for box in except_at]
     found: list[Seen] = []
-    for longest in SIZES:
+    for longest in SIZES[:1] if brief else SIZES:
         factor = min(1.0, longest / max(frame.width, frame.height))
         size = max(1, round(frame.width * factor)), max(1, round(frame.height * factor))
         small = cast("Pixels", cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA))
-        for quarter in range(4):
+        for quarter in range(1 if brief else 4):
             least = max(min_score, ROTATED) if quarter else min_score
             regions = detector(Frame(cast("Pixels", np.ascontiguousarray(np.rot90(small, quarter)))))
             upright = _unrotated(regions.xyxy, quarter, size) / factor
@@ -55,7 +57,7 @@ def visible(frame: Frame, detector: Detector, min_score: float, *, except_at: Fl
     found.sort(key=lambda seen: -seen.score)
     kept: list[Seen] = []
     for seen in found:
-        if not any(_overlap(seen.box, other) for other in [*allowed, *(k.box for k in kept)]):
+        if not any(overlap(seen.box, other) for other in [*allowed, *(k.box for k in kept)]):
             kept.append(seen)
     return kept
 
@@ -74,7 +76,7 @@ def _unrotated(xyxy: Floats, quarter: int, size: tuple[int, int]) -> NDArray[np.
     return boxes
 
 
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     """Whether two boxes share a third of the smaller one."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])

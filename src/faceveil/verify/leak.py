@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+Data = bytes | mmap.mmap
+"""A whole file: read into memory, or mapped where it may be larger than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +28,32 @@ class Leak:
 Range = tuple[int, int]
 """[start, end) in bytes from the start of the file."""
 
+SOUND = "a sound track"
+"""How the name of a track of sound begins: a voice identifies, so it is a leak unless sound is allowed."""
 
-def unclaimed(data: bytes, claimed: Iterable[Range], what: str) -> list[Leak]:
-    """Bytes that nothing in the file refers to. Runs of zeros are padding."""
-    leaks, end = [], 0
-    for start, stop in [*sorted(claimed), (len(data), len(data))]:
-        if start > end and data[end:start].strip(b"\0"):
-            leaks.append(Leak(what, end, start - end))
-        end = max(end, stop)
+TOOL = re.compile(
+    r"(?:Lav[cf](?:\d[\d.]*)?(?: [a-z][\w-]{1,15})?|libebml v[\d.]+ \+ libmatroska v[\d.]+|libwebm-[\d.]+)?"
+)
+"""Names that muxers and encoders leave by themselves: FFmpeg's, libebml's, libwebm's. They tell of no person."""
+
+_STEP = 1 << 20
+_ZEROS = bytes(_STEP)
+
+
+def unclaimed(data: Data, claimed: Iterable[Range], what: str, end: int | None = None) -> list[Leak]:
+    """Bytes before `end` (of the file) that nothing in the file refers to. Runs of zeros are padding."""
+    leaks, last = [], len(data) if end is None else min(end, len(data))
+    done = 0
+    for start, stop in [*sorted(claimed), (last, last)]:
+        if start > done and not blank(data, done, min(start, last)):
+            leaks.append(Leak(what, done, min(start, last) - done))
+        done = max(done, stop)
     return leaks
+
+
+def blank(data: Data, start: int, end: int) -> bool:
+    """Whether a range holds zeros alone."""
+    return all(data[at : min(at + _STEP, end)] == _ZEROS[: end - at] for at in range(start, end, _STEP))
 
 
 def printable(load: bytes, length: int = 40) -> str:
