@@ -43,6 +43,7 @@ def test_specs(text: str, spec: Spec) -> None:
         ("union(a", r"cannot read '\(a' in 'union\(a'"),
         ("union(a))", "brackets do not match"),
         ("veil!", "cannot read '!'"),
+        ("a(" * 2000 + ")" * 2000, "brackets go deeper than 32"),
     ],
 )
 def test_unreadable_specs_are_quoted(text: str, complaint: str) -> None:

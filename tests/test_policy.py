@@ -31,6 +31,7 @@ def test_covers_have_names() -> None:
         ({"preset": "slow"}, "policy: 'preset': input should be 'fast', 'balanced' or 'thorough' (got 'slow')"),
         ({"cover": "hat"}, "policy: 'cover': cover is 'face', 'head' or settings"),
         ({"cover": "width=0"}, "policy: 'cover.width': input should be greater than or equal to 0.1"),
+        ({"cover": "width=1("}, "policy: 'cover': brackets do not match"),
         ({"method": "mosaic:cells"}, "policy: 'method': cannot read 'cells'"),
         ({"min_score": 2}, "policy: 'min_score': input should be less than or equal to 1"),
     ],

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VERSION = 1
+ADDED = 1 << 32  # number of the first face that was added by hand: beyond all that a tracker gives
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -93,15 +95,20 @@ def lines(plan: Plan, *, landmarks: bool) -> Iterator[str]:
 def _face(frame: FramePlan, i: int, landmarks: bool) -> dict[str, Any]:
     regions = frame.regions
     face: dict[str, Any] = {
-        "box": [round(float(v), 2) for v in regions.xyxy[i]],
+        "box": [_exact(v) for v in regions.xyxy[i]],
         "score": round(float(regions.score[i]), 4),
         "method": frame.methods[i],
     }
     if regions.track is not None:
         face["track"] = int(regions.track[i])
     if landmarks and regions.landmarks is not None:
-        face["landmarks"] = [[round(float(x), 2), round(float(y), 2)] for x, y in regions.landmarks[i]]
+        face["landmarks"] = [[_exact(x), _exact(y)] for x, y in regions.landmarks[i]]
     return face
+
+
+def _exact(value: np.float32) -> float:
+    """The shortest decimal that reads back as the same float32: a plan must cover what `veil` does, to the byte."""
+    return float(str(value))
 
 
 def relative(source: Path, plan: Path) -> str:
@@ -144,7 +151,7 @@ def parse(content: str, path: Path) -> list[Plan]:
         planned[parsed.frame] = _frame(path, number, parsed, policy.method)
         digests.setdefault(parsed.source, parsed.sha256)
     return [
-        Plan(str(path.parent / source), tuple(planned.values()), digests[source], head.detector, head.policy)
+        Plan(str(path.parent / source), _followed(planned), digests[source], head.detector, head.policy)
         for source, planned in frames.items()
     ]
 
@@ -158,12 +165,25 @@ def _parse(kind: type[_Model], path: Path, number: int, line: str) -> _Model:
         raise RequestError(f"{path}, line {number}: {plugins.explain(error)}") from None
 
 
+def _followed(planned: dict[int, FramePlan]) -> tuple[FramePlan, ...]:
+    """The frames of one source. Where faces are followed, frames with none but added faces have tracks too."""
+    frames = tuple(planned.values())
+    if all(frame.regions.track is None for frame in frames):
+        return frames
+    return tuple(frame if frame.regions.track is not None else _as_tracks(frame) for frame in frames)
+
+
+def _as_tracks(frame: FramePlan) -> FramePlan:
+    numbers = np.arange(len(frame.regions), dtype=np.int64) + ADDED
+    return replace(frame, regions=replace(frame.regions, track=numbers))
+
+
 def _tracks(tracks: list[int | None]) -> NDArray[np.int64] | None:
     """The faces of a video by number; those that were added by hand get numbers of their own."""
     known = [track for track in tracks if track is not None]
     if not known:
         return None
-    fresh = count(1 << 32)  # beyond all numbers that a tracker gives
+    fresh = count(ADDED)
     return np.array([next(fresh) if track is None else track for track in tracks], np.int64)
 
 

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from faceveil.errors import MissingExtra, RequestError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 DETECT = "faceveil.detect"
 DEIDENTIFY = "faceveil.deidentify"
@@ -78,11 +81,17 @@ class Spec:
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+DEEPEST = 32  # brackets in brackets; the deepest preset has 3, and each level is a level of Python's stack
 
 
 def parse(text: str) -> Spec:
     """Read a spec. Raises `RequestError` that quotes the part it cannot read."""
-    text = text.strip()
+    return _parse(text.strip(), DEEPEST)
+
+
+def _parse(text: str, levels: int) -> Spec:
+    if not levels:
+        raise RequestError(f"brackets go deeper than {DEEPEST}")
     name = _NAME.match(text)
     if not name:
         raise RequestError(f"'{text}' does not start with a name", hint="write NAME or NAME:key=value,key=value")
@@ -94,7 +103,7 @@ def parse(text: str) -> Spec:
     if not (rest.startswith("(") and rest.endswith(")")):
         raise RequestError(f"cannot read '{rest}' in '{text}'", hint="write NAME:key=value or NAME(other, key=value)")
     arguments = _split(rest[1:-1], text)
-    nested = tuple(parse(a) for a in arguments if not _is_setting(a))
+    nested = tuple(_parse(a, levels - 1) for a in arguments if not _is_setting(a))
     return Spec(name.group(), _settings([a for a in arguments if _is_setting(a)], text), nested)
 
 
@@ -150,7 +159,7 @@ def load(group: str, name: str) -> type[Plugin]:
     """The class behind a name. Raises `RequestError` with the nearest name, or `MissingExtra`."""
     entry = _entries(group).get(name)
     if entry is None:
-        raise RequestError(f"no {KIND[group]} is called '{name}'", hint=_suggest(name, names(group)))
+        raise RequestError(f"no {KIND[group]} is called '{name}'", hint=suggest(name, names(group)))
     try:
         loaded = entry.load()
     except ModuleNotFoundError as error:
@@ -191,9 +200,18 @@ def explain(error: ValidationError) -> str:
         return f"there is no setting '{where}'"
     if first["type"] == "missing":
         return f"'{where}' is missing"
-    text = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    said = f" (got '{first['input']}')" if isinstance(first.get("input"), str | int | float) else ""
-    return f"'{where}': {text[0].lower()}{text[1:]}{said}" if where else text
+    return f"'{where}': {complaint(first)}" if where else _message(first)
+
+
+def complaint(error: ErrorDetails) -> str:
+    """What one of pydantic's errors says about a value, with the value."""
+    text = _message(error)
+    said = f" (got '{error['input']}')" if isinstance(error.get("input"), str | int | float) else ""
+    return f"{text[0].lower()}{text[1:]}{said}"
+
+
+def _message(error: ErrorDetails) -> str:
+    return error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
 def known(kind: type[BaseModel], error: ValidationError) -> str:
@@ -202,9 +220,10 @@ def known(kind: type[BaseModel], error: ValidationError) -> str:
     fields = list(kind.model_fields)
     if wrong["type"] != "extra_forbidden":
         return ""
-    return _suggest(str(wrong["loc"][-1]), fields) if fields else "it has no settings"
+    return suggest(str(wrong["loc"][-1]), fields) if fields else "it has no settings"
 
 
-def _suggest(word: str, known: list[str]) -> str:
+def suggest(word: str, known: list[str]) -> str:
+    """The nearest of the known words, or all of them."""
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(known)

@@ -15,6 +15,9 @@ Provider = Literal["cpu", "cuda", "openvino", "coreml"]
 Shape = Literal["rounded", "ellipse", "box"]
 JpegMode = Literal["auto", "lossless", "reencode"]
 Metadata = Literal["technical", "all-but-identifying", "none"]
+Audio = Literal["drop", "keep", "disguise"]
+Codec = Literal["source", "h264", "hevc", "vp8", "vp9", "av1", "prores", "mjpeg"]
+Hardware = Literal["nvenc", "qsv", "amf", "vaapi", "videotoolbox"]
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -77,13 +80,35 @@ class Policy(BaseModel):
     jpeg: JpegMode = "auto"
     """JPEG output: lossless rewrites only the blocks under the covers, reencode all; auto is lossless where the library
     is installed, unless the preset is fast."""
+    audio: Audio = "drop"
+    """Sound of videos: a voice identifies, so it goes unless it is kept, or disguised by another pitch: that is not
+    anonymous."""
+    extend: float = Field(0.5, ge=0, le=10)
+    """Seconds that a face in a video stays covered before it is first seen and after it is last seen."""
+    every: int | None = Field(None, ge=1, le=1000)
+    """Look at every N-th frame of a video alone, and guess between; unset, at all that the preset asks for."""
+    codec: Codec = "source"
+    """Codec of videos; the source's own family unless named."""
+    crf: float | None = Field(None, ge=0, le=63)
+    """Quality of encoded video on the encoder's own scale, lower is better; unset, near the source."""
+    encoder_preset: str | None = None
+    """The video encoder's word for its speed, such as "medium"; unset, a fast one."""
+    hardware: Hardware | None = None
+    """Encode video on this hardware instead of the CPU."""
+    keep_partial: bool = False
+    """Keep what could be read of a video that ends damaged; it counts as failed all the same."""
 
-    @field_validator("cover", mode="before")
+    @field_validator("cover", mode="before", json_schema_input_type=Cover | str)
     @classmethod
     def _named_cover(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        return plugins.parse("cover:" + value).settings if "=" in value else Cover.named(value)
+        if "=" not in value:
+            return Cover.named(value)
+        try:
+            return plugins.parse("cover:" + value).settings
+        except RequestError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("method", "detector")
     @classmethod
