@@ -9,9 +9,10 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from faceveil.dataset.pool import Pool
+from faceveil.dataset.pool import Pool, Watcher
 from faceveil.dataset.report import Outcome
 from faceveil.dataset.task import Setup, Task, run
 
@@ -51,6 +52,7 @@ def process(
     overwrite: bool = False,
     earlier: dict[str, Outcome] | None = None,
     stop: threading.Event | None = None,
+    watch: Watcher | None = None,
 ) -> Iterator[Outcome]:
     """Outcomes of all tasks: first those whose output stands, then the others as they are finished.
 
@@ -60,9 +62,11 @@ def process(
         overwrite: make again what is there.
         earlier: outcomes of earlier runs by source, from `Journal.earlier`.
         stop: once set, started files are finished and no others are started.
+        watch: told now and then how far a video is, from several threads.
 
     Raises:
-        MissingExtra, RequestError: the run as a whole cannot be done.
+        MissingExtra: the run as a whole cannot be done. RequestError: the only task cannot be done as asked; of several
+            tasks, such a one fails by itself.
     """
     made_by = fingerprint(setup)
     todo: list[Task] = []
@@ -76,17 +80,20 @@ def process(
             todo.append(task.model_copy(update={"overwrite": overwrite or _is_original(task)}))
     states = {str(task.source): _State.of(task.source) for task in todo}
     in_place = {str(task.source) for task in todo if task.output == task.source}
-    for outcome in _run(todo, setup, workers, stop):
+    for outcome in _run(todo, setup, workers, stop, watch):
         state = _State.of(Path(outcome.source)) if outcome.source in in_place else states[outcome.source]
         yield outcome.model_copy(update={"size": state.size, "mtime_ns": state.mtime_ns, "policy": made_by})
 
 
-def _run(tasks: list[Task], setup: Setup, workers: int, stop: threading.Event | None) -> Iterator[Outcome]:
+def _run(
+    tasks: list[Task], setup: Setup, workers: int, stop: threading.Event | None, watch: Watcher | None
+) -> Iterator[Outcome]:
     if len(tasks) == 1:
-        yield run(tasks[0], setup.model_copy(update={"threads": cores()}))
+        told = None if watch is None else partial(watch, tasks[0])
+        yield run(tasks[0], setup.model_copy(update={"threads": cores()}), told)
     elif tasks:
         size = min(workers, len(tasks))
-        with Pool(setup.model_copy(update={"threads": max(1, cores() // size)}), size, stop) as pool:
+        with Pool(setup.model_copy(update={"threads": max(1, cores() // size)}), size, stop, watch) as pool:
             yield from pool.run(tasks)
 
 

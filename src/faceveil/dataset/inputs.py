@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,11 +26,16 @@ from faceveil.media.kinds import HEAD, KINDS
 from faceveil.pipeline import QUARANTINE, SUFFIX, default_output
 from faceveil.types import Plan
 
-# Extensions of pictures: a damaged file has no signature, and must fail by name rather than be passed over.
+# Extensions of pictures and videos: a damaged file has no signature, and must fail by name rather than be passed over.
 _PICTURE = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .dib .tif .tiff .heic .heif .hif .avif .avifs "
     ".gif .jp2 .j2k .j2c .jpc .jpf .jpx .ppm .pgm .pbm .pnm .mpo .psd .ico .dcm .dicom".split()
 ) | frozenset(KINDS["camera RAW"].suffixes)
+# Not .ts: most files of that name are programs; a transport stream is known by its bytes.
+_FILM = frozenset(suffix for kind in KINDS.values() if kind.moving for suffix in kind.suffixes) - {".ts"}
+_MADE_FILM = (".gif", *(s for name in ("MP4", "QuickTime", "Matroska", "WebM") for s in KINDS[name].suffixes))
+_MADE_ROW = tuple(s for name in ("PNG", "JPEG", "WebP", "TIFF", "BMP", "PNM") for s in KINDS[name].suffixes)
+_NUMBERED = re.compile(r"%0?[0-9]*d")  # frames/%05d.png
 _APPENDED = (SUFFIX, "_anonymized", "_blurred", "_anonymised")
 _SAME = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif", ".hif": ".heic", ".heif": ".heic"}
 _SAME |= {".dicom": ".dcm"}
@@ -197,13 +203,17 @@ def _unique(paths: Iterator[Path]) -> list[Path]:
 
 
 def _is_folder(output: Path, paths: list[Path]) -> bool:
-    """Whether OUTPUT names a folder: it does unless one file goes to a name with a picture's extension."""
+    """Whether OUTPUT names a folder.
+
+    It does unless one file goes to a name with a picture's or a video's extension, or with a place for a number.
+    """
     if output.is_file():
         if len(paths) != 1 or paths[0].is_dir():
             raise RequestError(f"'{output}' is a file, and the output of several pictures must be a folder")
         return False
     one_file = len(paths) == 1 and not paths[0].is_dir()
-    return output.is_dir() or not one_file or output.suffix.lower() not in _PICTURE
+    named = output.suffix.lower() in _PICTURE | _FILM or _NUMBERED.search(output.name) is not None
+    return output.is_dir() or not (one_file and named)
 
 
 def _same_suffix(task: Task) -> None:
@@ -211,6 +221,14 @@ def _same_suffix(task: Task) -> None:
         return _SAME.get(path.suffix.lower(), path.suffix.lower())
 
     wanted = _renamed(task.source)
+    if media.is_video(task.source):
+        made = (*_MADE_FILM, *_MADE_ROW) if _NUMBERED.search(task.output.name) else _MADE_FILM
+        if task.output.suffix.lower() not in made:
+            known = ", ".join(_MADE_FILM)
+            raise RequestError(
+                f"'{task.output.name}' is no name for a video", hint=f"known: {known}, or frames/%05d.png for pictures"
+            )
+        return
     if task.source.suffix and kind(wanted) != kind(task.output):
         kept = "formats are kept" if wanted == task.source else "a camera RAW becomes a TIFF"
         raise RequestError(
@@ -227,8 +245,9 @@ def _renamed(path: Path) -> Path:
 def _refuse_raw(tasks: list[Task]) -> None:
     for task in tasks:
         if _renamed(task.source) != task.source:
+            kind = f"written as {_renamed(task.source).suffix}"
             raise RequestError(
-                f"'{task.source}' is a camera RAW, which nobody can write, so it cannot be replaced in place",
+                f"'{task.source}' is {kind}, so it cannot be replaced in place",
                 hint="leave --in-place out, or take it out of the folder",
             )
 
@@ -263,7 +282,7 @@ def _walk(folder: Path, root: Path, found: Inputs, in_place: bool) -> None:
 
 
 def _is_picture(path: Path) -> bool:
-    if path.suffix.lower() in _PICTURE:
+    if path.suffix.lower() in _PICTURE | _FILM:
         return True
     try:
         return _sniffed(path) is not None

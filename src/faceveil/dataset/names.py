@@ -102,3 +102,11 @@ def expect_plain(report: Path | None) -> None:
             f"'{report}' is of a run with --neutral-names, and this one would name outputs after their originals",
             hint="add --neutral-names, or choose another --report",
         )
+
+
+def names_for(output: Path | None, report: Path | None, *, neutral: bool) -> NeutralNames | None:
+    """The names of the outputs, where they are neutral. Raises `RequestError` where that cannot be."""
+    if neutral:
+        return NeutralNames.of(output, report)
+    expect_plain(report)
+    return None

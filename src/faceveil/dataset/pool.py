@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
 from faceveil.dataset.report import Outcome
 from faceveil.dataset.task import Setup, Task
 from faceveil.dataset.wire import from_line, to_line
-from faceveil.errors import Exit, FaceveilError, MissingExtra, RequestError, WorkerError
+from faceveil.errors import FaceveilError, MissingExtra, WorkerError
+from faceveil.pipeline import Progress
 
 TIME_LIMIT_S = 600.0
-"""After this long on one file its worker is ended. A 100 MP picture in `thorough` takes under a minute."""
+"""After this long without a word its worker is ended. A 100 MP picture in `thorough` takes under a minute, and a worker
+on a video says every half second how far it is."""
+
+Watcher = Callable[[Task, Progress], None]
 
 
 class _Worker:
@@ -42,25 +47,31 @@ class _Worker:
         stdin.write(line)
         stdin.flush()
 
-    def ask(self, task: Task) -> Outcome:
-        """Run one task. Raises `WorkerError` when the process dies or takes too long."""
+    def ask(self, task: Task, watch: Watcher | None = None) -> Outcome:
+        """Run one task. Raises `WorkerError` when the process dies or is silent for too long."""
+        try:
+            self._send(to_line(task))
+            while (line := self._heard()).startswith(b"at "):
+                if watch is not None:
+                    watch(task, Progress(**json.loads(line[3:])))
+        except BrokenPipeError:
+            line = b""
+        if line.startswith(b"stop "):
+            raise MissingExtra(line.decode().rstrip("\n").removeprefix("stop "))
+        if not line.endswith(b"\n"):
+            raise WorkerError(f"the process that worked on it {self._how_it_ended()}")
+        return from_line(Outcome, line)
+
+    def _heard(self) -> bytes:
+        """The next line that the worker says."""
         timer = threading.Timer(TIME_LIMIT_S, self._time_out)
         timer.daemon = True
         timer.start()
         try:
-            self._send(to_line(task))
             stdout = self._process.stdout
-            line = stdout.readline() if stdout is not None else b""
-        except BrokenPipeError:
-            line = b""
+            return stdout.readline() if stdout is not None else b""
         finally:
             timer.cancel()
-        if line.startswith(b"stop "):
-            _, code, message = line.decode().rstrip("\n").split(" ", 2)
-            raise {Exit.MISSING_PART: MissingExtra}.get(Exit(int(code)), RequestError)(message)
-        if not line.endswith(b"\n"):
-            raise WorkerError(f"the process that worked on it {self._how_it_ended()}")
-        return from_line(Outcome, line)
 
     def _time_out(self) -> None:
         self._timed_out = True
@@ -69,7 +80,7 @@ class _Worker:
     def _how_it_ended(self) -> str:
         code = self._process.wait()
         if self._timed_out:
-            return f"took longer than {TIME_LIMIT_S:.0f} s and was ended"
+            return f"said nothing for {TIME_LIMIT_S:.0f} s and was ended"
         if code < 0:
             why = " (out of memory?)" if -code == signal.SIGKILL else ""
             return f"was ended by {signal.Signals(-code).name}{why}"
@@ -92,13 +103,17 @@ class _Worker:
 class Pool:
     """`size` worker processes; a context manager.
 
+    watch: called from several threads while videos are worked on.
     Setting `stop` lets started files finish and starts no others. Leaving on an exception ends all workers at once;
     writes are atomic, so nothing half-written can stand.
     """
 
-    def __init__(self, setup: Setup, size: int, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self, setup: Setup, size: int, stop: threading.Event | None = None, watch: Watcher | None = None
+    ) -> None:
         self._setup = setup
         self._size = size
+        self._watch = watch
         self._asked_to_stop = stop or threading.Event()
         self._left = False
         self._workers: dict[int, _Worker] = {}
@@ -108,7 +123,7 @@ class Pool:
         return self
 
     def run(self, tasks: list[Task]) -> Iterator[Outcome]:
-        """Outcomes as they come, in no order. Raises what stops a whole run: `MissingExtra`, `RequestError`."""
+        """Outcomes as they come, in no order. Raises what stops a whole run: `MissingExtra`."""
         waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
         for task in tasks:
             waiting.put(task)
@@ -138,7 +153,7 @@ class Pool:
                 if worker is None:
                     worker = self._workers[slot] = _Worker(self._setup)
                 try:
-                    answers.put(worker.ask(task))
+                    answers.put(worker.ask(task, self._watch))
                 except WorkerError as error:
                     worker.close()
                     worker = None

@@ -28,7 +28,8 @@ class Outcome(BaseModel):
     """What became of one input.
 
     status: done; kept (an earlier output stands); failed or refused, with `reason`.
-    faces: regions found; visible: how many of these stay visible by the policy.
+    faces: regions found, in videos the faces that were followed; visible: how many of these stay visible by the
+    policy. frames: of a video.
     size, mtime_ns: of the source, to tell on a rerun whether it has changed.
     plan: plan lines, of `analyse`. found: what `check` found.
     """
@@ -40,6 +41,7 @@ class Outcome(BaseModel):
     status: Status
     faces: int = 0
     visible: int = 0
+    frames: int = 0
     ms: float = 0.0
     reason: str = ""
     notes: tuple[str, ...] = ()

@@ -22,6 +22,8 @@ class Setup(BaseModel):
 
     action: veil finds and covers; analyse returns plan lines, with sources relative to the file `plan`; apply covers
     what each task's plan names; check examines `source`, beside `original` where there is one.
+    every, allow_sound: of checked films, how often all looks are taken (the default where None), and whether sound is
+    no leak.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +32,8 @@ class Setup(BaseModel):
     action: Literal["veil", "analyse", "apply", "check"] = "veil"
     threads: int = 1
     plan: Path | None = None
+    every: int | None = Field(None, ge=1)
+    allow_sound: bool = False
     key: str = Field(default_factory=lambda: secrets.token_hex(32), repr=False)
 
 
@@ -50,12 +54,15 @@ class Task(BaseModel):
     original: Path | None = None
 
 
-def run(task: Task, setup: Setup) -> Outcome:
-    """Do one task. Raises nothing but what stops a whole run (`MissingExtra`, `RequestError`)."""
+def run(task: Task, setup: Setup, progress: pipeline.Watcher | None = None) -> Outcome:
+    """Do one task. Raises nothing but what stops a whole run (`MissingExtra`, `RequestError`).
+
+    progress: called now and then while a video is worked on.
+    """
     started = time.perf_counter()
     run_key.use(setup.key)
     try:
-        done = _ACTIONS[setup.action](task, setup)
+        done = _ACTIONS[setup.action](task, setup, progress)
     except FaceveilError as error:
         if error.exit_code not in (Exit.SOME_FAILED, Exit.REFUSED):
             raise
@@ -67,7 +74,7 @@ def run(task: Task, setup: Setup) -> Outcome:
     return done.model_copy(update={"ms": round((time.perf_counter() - started) * 1000, 1)})
 
 
-def _veil(task: Task, setup: Setup) -> Outcome:
+def _veil(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcome:
     _make_folder(task.output.parent)
     return _written(
         pipeline.veil(
@@ -77,20 +84,29 @@ def _veil(task: Task, setup: Setup) -> Outcome:
             overwrite=task.overwrite,
             quarantine=task.quarantine,
             threads=setup.threads,
+            progress=progress,
         )
     )
 
 
-def _apply(task: Task, setup: Setup) -> Outcome:
+def _apply(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcome:
     (plan,) = plans.parse(task.plan, Path("plan"))
     _make_folder(task.output.parent)
     return _written(
-        pipeline.apply(task.source, plan, task.output, overwrite=task.overwrite, quarantine=task.quarantine)
+        pipeline.apply(
+            task.source,
+            plan,
+            task.output,
+            overwrite=task.overwrite,
+            quarantine=task.quarantine,
+            threads=setup.threads,
+            progress=progress,
+        )
     )
 
 
-def _analyse(task: Task, setup: Setup) -> Outcome:
-    plan = pipeline.analyse(task.source, policy=setup.policy, threads=setup.threads)
+def _analyse(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcome:
+    plan = pipeline.analyse(task.source, policy=setup.policy, threads=setup.threads, progress=progress)
     if setup.plan is not None:
         plan = replace(plan, source=plans.relative(task.source, setup.plan))
     method = plugins.make(plugins.DEIDENTIFY, setup.policy.method)
@@ -98,7 +114,7 @@ def _analyse(task: Task, setup: Setup) -> Outcome:
     return Outcome(source=str(task.source), status="done", faces=plan.faces, plan=lines)
 
 
-def _check(task: Task, setup: Setup) -> Outcome:
+def _check(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcome:
     from faceveil.verify.check import DETECTOR, MIN_SCORE, Original, check  # noqa: PLC0415  (loads OpenCV)
 
     policy = setup.policy
@@ -108,8 +124,16 @@ def _check(task: Task, setup: Setup) -> Outcome:
     if task.original is not None:
         original = Original(task.original, pipeline.detector_of(finder, setup.threads), policy.cover)
     least = MIN_SCORE if policy.min_score is None else policy.min_score
-    looking = pipeline.detector_of(looker, setup.threads)
-    found = check(task.source, looking, original=original, min_score=least, metadata=policy.metadata)
+    found = check(
+        task.source,
+        pipeline.detector_of(looker, setup.threads),
+        original=original,
+        min_score=least,
+        every=setup.every,
+        allow_sound=setup.allow_sound,
+        metadata=policy.metadata,
+        tell=pipeline.Pace(None, progress).tick,
+    )
     return Outcome(
         source=str(task.source),
         status="done" if found.clean else "refused",
@@ -136,5 +160,6 @@ def _written(made: pipeline.Veiled) -> Outcome:
         status="done",
         faces=made.faces,
         visible=made.kept,
+        frames=made.frames,
         notes=made.notes,
     )

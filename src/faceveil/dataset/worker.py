@@ -6,13 +6,17 @@ its own and not a thread: what crashes a decoder must cost one file, not the bat
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from dataclasses import asdict
 from typing import BinaryIO
 
+from faceveil.dataset.report import Outcome
 from faceveil.dataset.task import Setup, Task, run
 from faceveil.dataset.wire import from_line, to_line
-from faceveil.errors import FaceveilError
+from faceveil.errors import MissingExtra, RequestError
+from faceveil.pipeline import Progress
 
 
 def main() -> int:
@@ -26,26 +30,39 @@ def main() -> int:
 
             cv2.setNumThreads(1)
         for line in sys.stdin.buffer:
+            task = from_line(Task, line)
             try:
-                answer = to_line(run(from_line(Task, line), setup))
-            except FaceveilError as error:
-                out.write(f"stop {error.exit_code} {error}\n".encode("utf-8", "backslashreplace"))
+                answer = to_line(run(task, setup, lambda at: _tell(out, at)))
+            except RequestError as error:
+                # The run itself was judged before it began: this is about one input, such as a codec for its container.
+                answer = to_line(Outcome(source=str(task.source), status="failed", reason=str(error)))
+            except MissingExtra as error:
+                out.write(f"stop {error}\n".encode("utf-8", "backslashreplace"))
                 return 1
             out.write(answer)
             out.flush()
     return 0
 
 
+def _tell(out: BinaryIO, at: Progress) -> None:
+    """How far a video is; it also tells the parent that this process is alive."""
+    out.write(b"at " + json.dumps(asdict(at)).encode() + b"\n")
+    out.flush()
+
+
 def _limit_memory() -> None:
-    """Let no file take more memory than the machine has: it fails as one file instead of stopping everything."""
+    """Let no file take more memory than the machine has: it fails as one file instead of stopping everything.
+
+    Data alone is limited, not addresses: films that are larger than the memory are mapped to be examined.
+    """
     try:
         import resource  # noqa: PLC0415  (not on Windows)
     except ImportError:
         return
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or hard > memory:
-        resource.setrlimit(resource.RLIMIT_AS, (memory, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, hard))
 
 
 def _private_stdout() -> BinaryIO:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from faceveil import pipeline
 from faceveil.apps.cli import show
 from faceveil.dataset.batch import cores, process
 from faceveil.dataset.inputs import to_check
@@ -34,6 +35,12 @@ from faceveil.policy import Policy
     type=click.Choice(["technical", "all-but-identifying"]),
     help="What may stay beside the picture: all-but-identifying accepts camera settings. [default: technical]",
 )
+@click.option(
+    "--every",
+    type=click.IntRange(1),
+    help="Of a video, one frame of so many is looked at in all rotations and sizes, and each after a cut. [default: 5]",
+)
+@click.option("--allow-sound", is_flag=True, help="Of a video, sound that was kept on purpose is no leak.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Processes. [default: all cores]")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but what was found.")
 def check(  # noqa: PLR0913  (one parameter for each option)
@@ -44,22 +51,28 @@ def check(  # noqa: PLR0913  (one parameter for each option)
     min_score: float | None,
     cover: str | None,
     metadata: str | None,
+    every: int | None,
+    allow_sound: bool,
     jobs: int | None,
     quiet: bool,
 ) -> None:
-    """Look for visible faces and leaks in files that any tool has made.
+    """Look for visible faces and leaks in pictures and films that any tool has made.
 
-    Faces: by another detector than the default one, in four rotations and two sizes, in every frame; not those below
-    some 3.5 % of the picture's longer side. Leaks: anything
-    in the container beside the picture, its colour profile, resolution and orientation (and, with --metadata
-    all-but-identifying, camera settings as plain numbers). With --original: what changed
-    outside the faces, and whether faces or bytes of the original are still there.
+    Faces: by another detector than the default one, in four rotations and two sizes, in every frame; in videos upright
+    in every frame, and in all rotations and sizes in some (--every); not those below some 3.5 % of the picture's longer
+    side. Leaks: anything in the container beside the picture, its colour profile, resolution and orientation (and, with
+    --metadata all-but-identifying, camera settings as plain numbers); in videos sound too. With --original: what
+    changed outside the faces, and whether faces or bytes of the original are still there.
     """
     settings = {"detector": detector, "min_score": min_score, "cover": cover, "metadata": metadata}
     policy = Policy.of(**{key: value for key, value in settings.items() if value is not None})
+    if detector is not None:
+        pipeline.detector_of(policy)
     tasks = to_check(files, original).tasks
-    outcomes = process(tasks, Setup(policy=policy, action="check"), workers=jobs or cores())
-    found = sorted(show.progress(outcomes, len(tasks), quiet=quiet, each=False), key=lambda outcome: outcome.source)
+    setup = Setup(policy=policy, action="check", every=every, allow_sound=allow_sound)
+    display = show.Display(len(tasks), quiet=quiet, each=False)
+    outcomes = process(tasks, setup, workers=jobs or cores(), watch=lambda task, at: display.film(str(task.source), at))
+    found = sorted(display.run(outcomes), key=lambda outcome: outcome.source)
     if as_json:
         click.echo(json.dumps([{"file": o.source, **(o.found or {"error": o.reason})} for o in found], indent=1))
     else:

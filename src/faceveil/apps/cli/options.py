@@ -34,14 +34,18 @@ def _option(name: str, info: FieldInfo) -> Callable[[_Command], _Command]:
     flag = name.replace("_", "-")
     if info.annotation == bool | None:
         return click.option(f"--{flag}/--no-{flag}", name, default=None, help=info.description)
+    if info.annotation is bool:
+        return click.option(f"--{flag}", name, is_flag=True, default=None, help=info.description)
     flags = [f"--{flag}"] + ([_SHORT[name]] if name in _SHORT else [])
-    is_choice = get_origin(info.annotation) is Literal
+    choices = next(
+        (kind for kind in (info.annotation, *get_args(info.annotation)) if get_origin(kind) is Literal), None
+    )
     default = "face" if name == "cover" else info.default
     help_text = f"{info.description} [default: {default}]" if default is not None else info.description
     return click.option(
         *flags,
         name,
-        type=click.Choice(get_args(info.annotation)) if is_choice else str,
+        type=click.Choice(get_args(choices)) if choices else str,
         metavar=_METAVAR.get(name),
         help=help_text,
     )

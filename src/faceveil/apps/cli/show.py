@@ -4,68 +4,119 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 
 from faceveil.dataset.report import Outcome, Totals
+from faceveil.pipeline import Progress
 
 _EVERY_S = 10.0  # between plain progress lines, where the output is not a terminal
 
 
-def progress(outcomes: Iterable[Outcome], total: int, *, quiet: bool, each: bool = True) -> Iterator[Outcome]:
-    """Pass outcomes on, showing progress on standard error and, if `each`, every failure as it happens."""
-    if total == 1 or quiet:
-        yield from _complaining(outcomes, _say) if each else outcomes
-    elif sys.stderr.isatty():
-        yield from _bar(outcomes, total, each=each)
-    else:
-        yield from _plain(outcomes, total, each=each)
+class Display:
+    """Progress of a run on standard error: a bar on a terminal, plain lines now and then elsewhere, or nothing.
 
+    total: inputs. each: name every failure as it happens. `film` may be called from any thread.
+    """
 
-def _say(line: str) -> None:
-    click.echo(line, err=True)
+    def __init__(self, total: int, *, quiet: bool, each: bool = True) -> None:
+        self._total = total
+        self._quiet = quiet
+        self._each = each
+        self._bars = _Bars() if sys.stderr.isatty() and not quiet else None
+        self._started = self._last = time.monotonic()
 
+    def run(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+        """Pass outcomes on and show how far they are."""
+        with self._bars or nullcontext():
+            if self._bars is not None and self._total > 1:
+                self._bars.files(0, self._total, 0)
+            faces = 0
+            for n, outcome in enumerate(outcomes, 1):
+                faces += outcome.faces
+                line = complaint(outcome) if self._each else ""
+                if line:
+                    self._say(line)
+                if self._bars is not None:
+                    self._bars.done(outcome.source)
+                    if self._total > 1:
+                        self._bars.files(n, self._total, faces)
+                elif 1 < self._total > n and self._due():
+                    rate = n / (self._last - self._started)
+                    self._say(f"{n} of {self._total}, {rate:.1f}/s, {(self._total - n) / rate:.0f} s left")
+                yield outcome
 
-def _complaining(outcomes: Iterable[Outcome], say: Callable[[str], None]) -> Iterator[Outcome]:
-    for outcome in outcomes:
-        line = complaint(outcome)
-        if line:
-            say(line)
-        yield outcome
+    def film(self, source: str, at: Progress) -> None:
+        """Show how far a video is."""
+        if self._bars is not None:
+            self._bars.film(source, at)
+        elif not self._quiet and self._due():
+            of = "" if at.total is None else f" of {at.total}"
+            left = "" if at.left is None else f", {at.left:.0f} s left"
+            done = f"{at.rate:.1f} fps, {_faces(at.faces)}{left}" if at.frames else "looking ahead"
+            self._say(f"{printable(source)}: frame {at.frames}{of}, {done}")
 
+    def _say(self, line: str) -> None:
+        if self._bars is not None:
+            self._bars.say(line)
+        else:
+            click.echo(line, err=True)
 
-def _bar(outcomes: Iterable[Outcome], total: int, *, each: bool) -> Iterator[Outcome]:
-    from rich.console import Console  # noqa: PLC0415  (costs 50 ms, wanted only for a bar)
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.1f}/s"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[faces]} faces"),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total, rate=0.0, faces=0)
-        started, faces = time.monotonic(), 0
-        for n, outcome in enumerate(_complaining(outcomes, bar.console.out) if each else outcomes, 1):
-            faces += outcome.faces
-            rate = n / max(time.monotonic() - started, 1e-3)
-            bar.update(task, advance=1, rate=rate, faces=faces)
-            yield outcome
-
-
-def _plain(outcomes: Iterable[Outcome], total: int, *, each: bool) -> Iterator[Outcome]:
-    started = last = time.monotonic()
-    for n, outcome in enumerate(_complaining(outcomes, _say) if each else outcomes, 1):
+    def _due(self) -> bool:
         now = time.monotonic()
-        if now - last >= _EVERY_S and n < total:
-            rate = n / (now - started)
-            _say(f"{n} of {total}, {rate:.1f}/s, {(total - n) / rate:.0f} s left")
-            last = now
-        yield outcome
+        if self._quiet or now - self._last < _EVERY_S:
+            return False
+        self._last = now
+        return True
+
+
+class _Bars:
+    """One bar for the files and one for each video that is being worked on."""
+
+    def __init__(self) -> None:
+        from rich.console import Console  # noqa: PLC0415  (costs 50 ms, wanted only for a bar)
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:.1f}/s"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[faces]} faces"),
+        )
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._rows: dict[str, Any] = {}
+        self._started = time.monotonic()
+
+    def __enter__(self) -> None:
+        self._progress.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def say(self, line: str) -> None:
+        self._progress.console.out(line)
+
+    def files(self, n: int, total: int, faces: int) -> None:
+        self._row("", "", n, total, n / max(time.monotonic() - self._started, 1e-3), faces)
+
+    def film(self, source: str, at: Progress) -> None:
+        self._row(source, printable(Path(source).name), at.frames, at.total, at.rate, at.faces)
+
+    def done(self, source: str) -> None:
+        row = self._rows.pop(source, None)
+        if row is not None:
+            self._progress.remove_task(row)
+
+    def _row(self, key: str, label: str, n: int, total: int | None, rate: float, faces: int) -> None:
+        if key not in self._rows:
+            self._rows[key] = self._progress.add_task(label, total=total, rate=rate, faces=faces)
+        self._progress.update(self._rows[key], completed=n, total=total, rate=rate, faces=faces)
 
 
 def complaint(outcome: Outcome) -> str:
@@ -85,7 +136,7 @@ def one_line(outcome: Outcome) -> str:
     if outcome.status == "kept":
         note = "".join(f" ({n})" for n in outcome.notes) or " (--overwrite makes it anew)"
         return printable(f"{outcome.source}: {outcome.output} is there already and was kept{note}")
-    found = _faces(outcome.faces)
+    found = _faces(outcome.faces) + (f" in {outcome.frames} frames" if outcome.frames else "")
     some = "" if outcome.visible == outcome.faces else f"{outcome.visible} of them "
     visible = f", {some}left visible" if outcome.visible else ""
     where = f" -> {outcome.output}" if outcome.output else ""

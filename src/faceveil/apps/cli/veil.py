@@ -20,7 +20,7 @@ from faceveil.apps.cli import show
 from faceveil.apps.cli.options import policy_of, policy_options
 from faceveil.dataset.batch import cores, process
 from faceveil.dataset.inputs import collect, of_plans
-from faceveil.dataset.names import NeutralNames, expect_plain
+from faceveil.dataset.names import NeutralNames, names_for
 from faceveil.dataset.report import Journal, exit_code
 from faceveil.dataset.task import Setup, Task
 from faceveil.errors import RequestError
@@ -50,7 +50,7 @@ def _run_options(command: Any) -> Any:
         ),
         click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Processes. [default: all cores]"),
         click.option("--report", type=_PATH, metavar="FILE.json", help="An account of each file; a rerun resumes."),
-        click.option("-o", "--output", type=_PATH, help="Folder for the results, or a file for a single picture."),
+        click.option("-o", "--output", type=_PATH, help="Folder for the results, or a file for a single input."),
     ):
         command = option(command)
     return command
@@ -88,14 +88,13 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
         raise RequestError(f"--neutral-names is about new files, and {other} makes none", hint=f"leave {other} out")
     if plan is not None and plan.exists() and not overwrite:
         raise RequestError(f"the plan '{plan}' is there already, perhaps with edits", hint="--overwrite replaces it")
-    if (policy.detector, policy.method) != (None, "veil"):  # the workers load the defaults: that is one load less
-        pipeline.detector_of(policy)
-    names = _names(output, report, neutral=neutral_names)
+    expect_parts(policy)
+    names = names_for(output, report, neutral=neutral_names)
     found = collect(inputs, output, in_place=in_place, names=names)
     if policy.method != "veil":
-        _warn(policy)
+        warn(policy)
     setup = Setup(policy=policy, action="analyse" if plan else "veil", plan=plan)
-    run = _Run(found.tasks, setup, report, jobs, quiet, overwrite, output, found.ignored, names)
+    run = Run(found.tasks, setup, report, jobs, quiet, overwrite, output, found.ignored, names)
     code = run()
     if plan is not None:
         body = [line for task in found.tasks for line in run.lines.get(str(task.source), ())]
@@ -120,26 +119,18 @@ def apply(
     """Cover what a plan names, without looking for faces. Make one with: faceveil INPUT --plan FILE.jsonl."""
     planned = plans.read(plan)
     policy = Policy.of(**(planned[0].policy if planned else {}))
-    names = _names(output, report, neutral=neutral_names)
+    names = names_for(output, report, neutral=neutral_names)
     tasks = [
         task.model_copy(update={"plan": plans.text(policy, one.detector, plans.lines(one, landmarks=True)).decode()})
         for task, one in zip(of_plans(planned, output, names=names), planned, strict=True)
     ]
     setup = Setup(policy=policy, action="apply")
-    sys.exit(_Run(tasks, setup, report, jobs, quiet, overwrite, output, names=names)())
-
-
-def _names(output: Path | None, report: Path | None, *, neutral: bool) -> NeutralNames | None:
-    """The names of the outputs, where they are neutral. Raises `RequestError` where that cannot be."""
-    if neutral:
-        return NeutralNames.of(output, report)
-    expect_plain(report)
-    return None
+    sys.exit(Run(tasks, setup, report, jobs, quiet, overwrite, output, names=names)())
 
 
 @dataclass
-class _Run:
-    """One run over tasks, with its display and its report."""
+class Run:
+    """One run over tasks, with its display and its report; jobs are run by it, too."""
 
     tasks: list[Task]
     setup: Setup
@@ -163,6 +154,7 @@ class _Run:
         journal = Journal(self.report, version=__version__, command=command, policy=policy, names_key=key)
         journal.ignored = self.ignored
         earlier = journal.earlier()
+        display = show.Display(len(self.tasks), quiet=self.quiet)
         with journal, _gentle_interrupt(stop, active=len(self.tasks) > 1):
             outcomes = process(
                 self.names.shuffled(self.tasks) if self.names else self.tasks,
@@ -171,10 +163,11 @@ class _Run:
                 overwrite=self.overwrite,
                 earlier=earlier,
                 stop=stop,
+                watch=lambda task, at: display.film(str(task.source), at),
             )
             if self.names:
                 outcomes = map(self.names.settled, outcomes)
-            for outcome in show.progress(outcomes, len(self.tasks), quiet=self.quiet):
+            for outcome in display.run(outcomes):
                 journal.add(outcome)
                 self.lines[outcome.source] = outcome.plan
             journal.interrupted = stop.is_set()
@@ -211,7 +204,13 @@ def _gentle_interrupt(stop: threading.Event, *, active: bool) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _warn(policy: Policy) -> None:
+def expect_parts(policy: Policy) -> None:
+    """Raises where what a policy names is wrong or not installed. The workers load the defaults: one load less."""
+    if (policy.detector, policy.method) != (None, "veil"):
+        pipeline.detector_of(policy)
+
+
+def warn(policy: Policy) -> None:
     """Say once what a method is worth, unless the face is covered completely."""
     from faceveil.deidentify import paint  # noqa: PLC0415  (loads OpenCV)
 
