@@ -37,6 +37,8 @@ class _Commands(click.Group):
 _COMMANDS = {
     "veil": "veil",
     "apply": "veil",
+    "live": "live",
+    "run": "run",
     "check": "check",
     "detectors": "about",
     "methods": "about",
@@ -46,10 +48,12 @@ _COMMANDS = {
 EXAMPLES = """\b
 Examples:
   faceveil photo.jpg                       writes photo_veiled.jpg
+  faceveil clip.mp4                        writes clip_veiled.mp4
   faceveil holiday/ -o out --report r.json a folder, with an account of each file
   faceveil photo.jpg -m mosaic:cells=4     another method (faceveil methods)
   faceveil holiday/ --plan plan.jsonl      look only; edit the plan, then
   faceveil apply plan.jsonl -o out         cover what it names
+  faceveil run job.yml                     all of it from one file; PeekingDuck's files too
 """
 
 
@@ -61,7 +65,7 @@ Examples:
 )
 @click.version_option(__version__, prog_name="faceveil")
 def cli() -> None:
-    """De-identify the faces in pictures.
+    """De-identify the faces in pictures and videos.
 
     INPUT is a file, a folder or a pattern. The originals are never touched.
     Options for INPUT are shown by: faceveil veil --help
