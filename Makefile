@@ -24,6 +24,7 @@ check: $(READY)
 # Write the generated parts of the documentation anew.
 docs: $(READY)
 	$(BIN)/cog -r README.md docs/*.md
+	$(BIN)/faceveil run --schema > docs/job.schema.json
 
 clean:
 	rm -rf $(VENV) demo dist build

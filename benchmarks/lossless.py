@@ -28,6 +28,7 @@ from PIL import Image
 from faceveil import Policy, media, pipeline
 from faceveil.deidentify.paint import paint_area
 from faceveil.media import jpeg_file, lossless, turbojpeg
+from faceveil.pipeline import stills
 from faceveil.types import FramePlan, Regions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,7 +125,7 @@ def measure(path: Path, folder: Path) -> dict[str, Any]:
     policy, data = Policy(preset="fast", jpeg="auto"), path.read_bytes()
     source = media.open(data)
     (frame,) = source
-    plan = pipeline.look(frame, pipeline.detector_of(policy), policy)
+    plan = stills.look(frame, pipeline.detector_of(policy), policy)
     painted, area = paint_area(frame, plan, policy.cover)
     target = folder / path.name
     with media.create(target, source.info, source=source, jpeg="auto") as sink:

@@ -1,4 +1,4 @@
-"""Every block that a reader can paste is run, in order, in a folder with `photo.jpg` and `holiday/`."""
+"""Every block that a reader can paste is run, in order, in a folder with `photo.jpg`, `clip.mp4` and `holiday/`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -27,6 +30,7 @@ def test_every_example_runs(page: str, blocks: list[tuple[str, str]], tmp_path: 
     (tmp_path / "holiday").mkdir()
     shutil.copy(portrait, tmp_path / "holiday" / "a.jpg")
     shutil.copy(portrait, tmp_path / "logo.png")
+    _film(portrait, tmp_path / "clip.mp4")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for language, code in blocks:
         command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code]
@@ -34,6 +38,19 @@ def test_every_example_runs(page: str, blocks: list[tuple[str, str]], tmp_path: 
             command, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{page}:\n{code}\n{done.stdout}{done.stderr}"
+
+
+def _film(portrait: Path, path: Path) -> None:
+    """Half a second of the portrait."""
+    with Image.open(portrait) as opened:
+        picture = np.asarray(opened.convert("RGB").resize((320, 320)))
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("libx264", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 320, 320, "yuv420p"
+        for _ in range(13):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        film.mux(stream.encode(None))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
