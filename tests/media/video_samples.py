@@ -13,6 +13,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from faceveil.media.video.encoder import own_priority
+
 WIDTH, HEIGHT = 64, 48
 Edit = Callable[[bytes], bytes]
 NEEDLE = "KyselkaZaragozaX"  # nothing that a codec would write by chance
@@ -86,7 +88,7 @@ def _fields(clip: Clip) -> av.filter.Graph:
 def make(path: Path, clip: Clip | None = None) -> Path:
     """The clip as a file; its container by the suffix."""
     clip = clip or Clip()
-    with av.open(str(path), "w", container_options=clip.container) as output:
+    with own_priority(), av.open(str(path), "w", container_options=clip.container) as output:
         stream = output.add_stream(clip.codec, rate=RATE, options=dict(clip.options), time_base=clip.base)
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = clip.size
