@@ -27,7 +27,7 @@ def run(clip: Path, folder: Path, sink: str, *options: str) -> dict[str, Any]:
     command = [str(FACEVEIL), "live", str(clip), "--to", target, "--report", str(report), "--overwrite", "-q", *options]
     subprocess.run(command, check=True, capture_output=True)
     made: dict[str, Any] = json.loads(report.read_text())
-    return made
+    return {name: value for name, value in made.items() if name not in ("source", "sinks")}  # paths of this run
 
 
 def main() -> None:
