@@ -3,8 +3,8 @@
     python benchmarks/video.py --peer /path/to/venv/bin/deface [--runs 3]
 
 Clips of ../shared/data/video are looped so that a start-up of a second does not decide; deface, which takes half a
-minute and more for each, gets them unlooped. Transcoding is this machine's FFmpeg with the same codec, preset and crf, all
-threads. Ratios are taken within each turn; the medians are given. Writes benchmarks/results/video.json and video.png.
+minute and more for each, gets them unlooped. Transcoding is this machine's FFmpeg with the same codec, preset and crf,
+all threads. Ratios are taken within each turn; the medians are given. Writes benchmarks/results/video.json and .png.
 """
 
 from __future__ import annotations
