@@ -34,7 +34,7 @@ LIKELY = 0.2  # faces below this score are not looked at closely: most are none,
 CELL, AROUND, LOOSE = 64, 2.4, 3.2
 """Pixels of a close look, and what it shows in sides of the face: 27 px are left for a face that is followed between
 two looks, 20 px for one that was seen from one end only. Of 3,649 faces of seven clips, cuts left out of account, 96 px
-and 3.0 lost 44 before tracking and these 63; with cuts and tracking 3 frames of 1,302 remain (`pipeline.video.SURE`)."""
+and 3.0 lost 44 before tracking and these 63; with cuts and tracking 3 frames of 1,302 remain (`video.SURE`)."""
 COLUMNS = 8  # of close looks in one picture
 MOST = 32  # frames between two whole looks, whatever the time says
 CUT_SIDE = 160  # px
