@@ -9,6 +9,8 @@ Conventions, valid everywhere in the package:
 - landmarks: float32, shape (n, 5, 2): left eye, right eye, nose, left and right mouth corner, left and right
   as seen in the picture.
 - track: int64, shape (n,): the same number is the same face over the frames of a video.
+- label: str, shape (n,): what each region is, "face" unless a detector of other things says otherwise.
+- outline: float32, shape (n, k, 2): a polygon around each face, from detectors that know its shape.
 - time: `Fraction` seconds from the start of the stream.
 - planes: a video's own samples, as stored, with the orientation beside them; boxes are upright even there.
 """
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8] | NDArray[np.uint16]
     Floats = NDArray[np.float32]
     Mask = NDArray[np.bool_]
+
+
+FACE = "face"
+LABELS = (FACE, "plate", "person", "screen")
+"""What detectors of this package look for; a detector of the user's own may have other words."""
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -156,18 +163,22 @@ def _no_scores() -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Regions:
-    """Where faces are: n boxes with their scores and, from detectors that have them, landmarks.
+    """Where faces are, or other things to cover: n boxes with their scores and what else a detector knows of them.
 
     xyxy: float32 (n, 4), source pixels, half-open; may reach beyond the picture.
     score: float32 (n,) in [0, 1].
     landmarks: float32 (n, 5, 2) in source pixels, or None.
     track: int64 (n,), which face of a video each is, or None.
+    label: str (n,), what each is, such as "plate"; None: all are faces.
+    outline: float32 (n, k, 2) in source pixels, k >= 3 points around each face, or None.
     """
 
     xyxy: Floats = field(default_factory=_no_boxes)
     score: Floats = field(default_factory=_no_scores)
     landmarks: Floats | None = None
     track: NDArray[np.int64] | None = None
+    label: NDArray[np.str_] | None = None
+    outline: Floats | None = None
 
     def __post_init__(self) -> None:
         xyxy = _floats("xyxy", self.xyxy, ("n", 4))
@@ -181,37 +192,63 @@ class Regions:
         object.__setattr__(self, "xyxy", xyxy)
         object.__setattr__(self, "score", score)
         if self.landmarks is not None:
-            landmarks = _floats("landmarks", self.landmarks, ("n", 5, 2))
-            if len(landmarks) != len(xyxy):
-                raise ValueError(f"landmarks must have one row for each of {len(xyxy)} boxes, got {len(landmarks)}")
-            object.__setattr__(self, "landmarks", landmarks)
+            object.__setattr__(self, "landmarks", self._each("landmarks", self.landmarks, ("n", 5, 2)))
+        if self.outline is not None:
+            object.__setattr__(self, "outline", self._each("outline", self.outline, ("n", "k", 2)))
         if self.track is not None:
             track = np.array(self.track, np.int64)
             _expect("track", track, score.shape)
             object.__setattr__(self, "track", _read_only(track))
+        if self.label is not None:
+            label = np.array(self.label, np.str_)
+            _expect("label", label, score.shape)
+            object.__setattr__(self, "label", _read_only(label))
+
+    def _each(self, name: str, values: Floats, shape: tuple[int | str, ...]) -> Floats:
+        rows = _floats(name, values, shape)
+        if len(rows) != len(self.xyxy):
+            raise ValueError(f"{name} must have one row for each of {len(self.xyxy)} boxes, got {len(rows)}")
+        return rows
 
     def __len__(self) -> int:
         return len(self.xyxy)
 
+    @property
+    def labels(self) -> NDArray[np.str_]:
+        """What each region is, (n,)."""
+        return np.full(len(self), FACE) if self.label is None else self.label
+
     def __getitem__(self, keep: NDArray[Any] | slice) -> Regions:
         """The regions picked by a boolean mask, an index array or a slice."""
-        marks = None if self.landmarks is None else self.landmarks[keep]
-        track = None if self.track is None else self.track[keep]
-        return Regions(self.xyxy[keep], self.score[keep], marks, track)
+        return Regions(
+            self.xyxy[keep],
+            self.score[keep],
+            None if self.landmarks is None else self.landmarks[keep],
+            None if self.track is None else self.track[keep],
+            None if self.label is None else self.label[keep],
+            None if self.outline is None else self.outline[keep],
+        )
 
     @classmethod
     def concatenate(cls, parts: list[Regions]) -> Regions:
-        """All regions of `parts` in order. Landmarks and tracks stay only where every non-empty part has them."""
+        """All regions of `parts` in order.
+
+        Landmarks, tracks and outlines (of as many points) stay only where every non-empty part has them.
+        """
         parts = [p for p in parts if len(p)]
         if not parts:
             return cls()
         marks = [p.landmarks for p in parts if p.landmarks is not None]
         tracks = [p.track for p in parts if p.track is not None]
+        outlines = [p.outline for p in parts if p.outline is not None]
+        shaped = len(outlines) == len(parts) and len({o.shape[1] for o in outlines}) == 1
         return cls(
             np.concatenate([p.xyxy for p in parts]),
             np.concatenate([p.score for p in parts]),
             np.concatenate(marks) if len(marks) == len(parts) else None,
             np.concatenate(tracks) if len(tracks) == len(parts) else None,
+            np.concatenate([p.labels for p in parts]) if any(p.label is not None for p in parts) else None,
+            np.concatenate(outlines) if shaped else None,
         )
 
 

@@ -9,7 +9,7 @@ from pydantic import PrivateAttr
 
 from faceveil.detect.runtime import Runtime
 from faceveil.plugins import Plugin
-from faceveil.types import Frame, Regions
+from faceveil.types import FACE, Frame, Regions
 
 
 class Detector(Plugin, ABC):
@@ -26,12 +26,20 @@ class Detector(Plugin, ABC):
     landmarks: ClassVar[bool] = False
     """Whether its regions carry five landmarks; for compositions see `gives_landmarks`."""
 
+    labels: ClassVar[tuple[str, ...]] = (FACE,)
+    """What its regions may be; for compositions see `gives_labels`."""
+
     _runtime: Runtime = PrivateAttr(default_factory=Runtime)
 
     @property
     def gives_landmarks(self) -> bool:
         """Whether the regions of this very detector carry five landmarks; compositions ask their parts."""
         return self.landmarks
+
+    @property
+    def gives_labels(self) -> tuple[str, ...]:
+        """What the regions of this very detector may be; compositions ask their parts."""
+        return self.labels
 
     def on(self, runtime: Runtime) -> Self:
         """This detector bound to an execution provider and a number of threads."""

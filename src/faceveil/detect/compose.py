@@ -39,6 +39,11 @@ class _Composed(Detector):
         """Whether its regions carry five landmarks: only if those of every part do."""
         return all(part.gives_landmarks for part in self.parts)
 
+    @property
+    def gives_labels(self) -> tuple[str, ...]:
+        """What its regions may be: whatever those of a part may be."""
+        return tuple(dict.fromkeys(label for part in self.parts for label in part.gives_labels))
+
     def on(self, runtime: Runtime) -> Self:
         """This composition with every part bound to an execution provider and a number of threads."""
         bound = tuple(part.on(runtime) for part in self.parts)

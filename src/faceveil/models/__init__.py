@@ -1,1 +1,4 @@
-"""The networks, made by the build hook: ONNX files, their licences, and `manifest.json`."""
+"""Networks: those of this installation, made by the build hook, and those that a user has added.
+
+What a user adds lies in one folder, as NAME/FILE; see `store`.
+"""
