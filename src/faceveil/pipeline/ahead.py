@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,24 @@ def ahead(items: Iterable[Item], steps: int) -> Generator[Item]:
         while thread.is_alive():  # it may wait for room
             _drain(waiting)
             thread.join(0.01)
+
+
+def side_by_side(items: Iterable[Item], work: Callable[[Item], Made], threads: int) -> Generator[Made]:
+    """What `work` makes of each item, in the items' order; so many are worked on at a time, and as many more wait.
+
+    What the work raises is raised here, after what was made of the items before it.
+    """
+    pool = ThreadPoolExecutor(threads, "side by side")
+    waiting: deque[Future[Made]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _drain(waiting: queue.Queue[Item | _End]) -> None:

@@ -243,7 +243,7 @@ def _by_frame(found: Regions, todo: list[_Close]) -> dict[int, Regions]:
     all_of_them = Regions(xyxy, found.score, marks)
     frame = np.array([look.frame for look in todo])[which]
     parts = {}
-    for i in np.unique(frame).tolist():
+    for i in sorted(set(frame.tolist())):
         some = np.flatnonzero(frame == i)
         parts[i] = all_of_them[some[boxes.best(xyxy[some], found.score[some], 0.4)]]
     return parts

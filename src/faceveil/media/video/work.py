@@ -21,7 +21,7 @@ from faceveil.errors import OutputError
 from faceveil.media import atomic
 from faceveil.media.video.segments import SEGMENT, Segment
 
-_LAYOUT = f"faceveil-work 1 {SEGMENT}"
+_LAYOUT = f"faceveil-work 2 {SEGMENT}"
 
 
 class Work:
