@@ -32,11 +32,10 @@ def test_every_example_runs(page: str, blocks: list[tuple[str, str]], tmp_path: 
     shutil.copy(portrait, tmp_path / "logo.png")
     _film(portrait, tmp_path / "clip.mp4")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "FACEVEIL_MODELS": str(tmp_path / "models")}
     for language, code in blocks:
         command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code]
-        done = subprocess.run(
-            command, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{page}:\n{code}\n{done.stdout}{done.stderr}"
 
 

@@ -12,7 +12,9 @@ from PIL import Image
 from faceveil import plugins
 from faceveil.detect import PRESETS, build
 from faceveil.detect.base import Detector
-from faceveil.detect.runtime import Runtime, models
+from faceveil.detect.runtime import Runtime
+from faceveil.models import store
+from faceveil.models.catalogue import CATALOGUE
 from faceveil.types import Frame, Regions
 
 ONE_THREAD = Runtime(threads=1)
@@ -97,7 +99,7 @@ def test_licence_and_weights_are_told(name: str) -> None:
     kind = cast("type[Detector]", plugins.load(plugins.DETECT, name))
     assert kind.name == name
     assert bool(kind.licence) == bool(kind.weights) == (not kind.positional)
-    assert set(kind.weights) <= {model.name for model in models()}
+    assert set(kind.weights) <= {file.name for model in store.embedded() for file in model.files} | set(CATALOGUE)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,6 +14,7 @@ from PIL import Image
 from faceveil.detect import PRESETS, build, runtime
 from faceveil.detect.runtime import Runtime
 from faceveil.errors import Exit, MissingExtra, RequestError
+from faceveil.models import store
 from faceveil.types import Frame
 
 ABSENT = [name for name in runtime.PROVIDERS if name not in runtime.providers()]
@@ -63,18 +64,14 @@ def test_unknown_provider_and_threads() -> None:
         Runtime(threads=-1)
 
 
-def test_a_missing_model_is_named_with_its_cure() -> None:
-    with pytest.raises(MissingExtra, match=r"the model nothing.onnx is missing.*tools\.models"):
+def test_a_missing_model_is_named_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MissingExtra, match="the model 'nothing' is not installed"):
         runtime.session("nothing", Runtime())
-
-
-def test_models_are_listed_whole() -> None:
-    listed = {model.name: model for model in runtime.models()}
-    assert {"centerface.onnx", "centerface_fp16.onnx", "centerface_int8.onnx", "mtcnn_onet.onnx"} <= set(listed)
-    for model in listed.values():
-        assert model.intact
-        assert model.licence == "MIT"
-        assert model.bytes > 10_000
+    monkeypatch.setattr(store, "_OWN", tmp_path)  # an installation without its networks
+    with pytest.raises(MissingExtra, match=r"the model centerface.onnx is missing.*tools\.models"):
+        runtime.session("centerface", Runtime(threads=3))
+    with pytest.raises(MissingExtra, match=r"manifest.json is missing.*tools\.models"):
+        store.models()
 
 
 def test_unknown_preset() -> None:

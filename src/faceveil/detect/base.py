@@ -22,7 +22,7 @@ class Detector(Plugin, ABC):
     licence: ClassVar[str] = ""
     """SPDX name of the weights' licence and one plain sentence on it; empty for compositions."""
     weights: ClassVar[tuple[str, ...]] = ()
-    """The model files it may load, as named in `models/manifest.json`."""
+    """The models it may load: files as `models/manifest.json` names them, or names of `models/catalogue.py`."""
     landmarks: ClassVar[bool] = False
     """Whether its regions carry five landmarks; for compositions see `gives_landmarks`."""
 

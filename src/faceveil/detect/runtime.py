@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 import threading
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from faceveil.errors import MissingExtra, RequestError
+from faceveil.models import store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,8 +27,6 @@ CURES = {
     "coreml": "it comes with onnxruntime on macOS and nowhere else",
 }
 
-REBUILD = "pip install --force-reinstall faceveil, or python -m tools.models in a checkout"
-
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -45,18 +42,6 @@ class Runtime:
             raise RequestError(f"threads must be 0 (all cores) or more, got {self.threads}")
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One model file: its size, where its weights come from, on which terms, and whether its bytes are as made."""
-
-    name: str
-    bytes: int
-    source: str
-    licence: str
-    terms: str
-    intact: bool
-
-
 class Network(Protocol):
     """A network that can be called from several threads."""
 
@@ -64,17 +49,45 @@ class Network(Protocol):
         """The named outputs for the named inputs."""
 
 
-@cache
-def session(name: str, runtime: Runtime) -> Network:
-    """The network in `models/NAME.onnx`, loaded once for each runtime in each process.
+_loaded: dict[tuple[str, Runtime, str | None], tuple[Path, tuple[int, int, int], Network]] = {}
+"""The networks of this process by name, runtime and store; with the file that each was made of, and its identity."""
 
-    Raises `MissingExtra` if the model or the provider is not installed. The provider that was asked for is used, or
-    the call fails; only single operations that it does not know run on the CPU.
+
+def session(name: str, runtime: Runtime) -> Network:
+    """The network of a model by its name in the store, loaded once for each runtime in each process.
+
+    A model that was replaced meanwhile is loaded anew. Raises `MissingExtra` if the model or the provider is not
+    installed, or the model damaged. The provider that was asked for is used, or the call fails; only single operations
+    that it does not know run on the CPU.
     """
+    key = (name, runtime, os.environ.get(store.VARIABLE))
+    known = _loaded.get(key)
+    if known and _identity(known[0]) == known[1]:  # 10 us; to ask the store where it lies takes up to 150
+        return known[2]
     if runtime.provider not in providers():
         raise MissingExtra(f"provider '{runtime.provider}' is not installed", hint=CURES[runtime.provider])
-    model = _read(f"{name}.onnx")
-    return _OpenVino(model, runtime.threads) if runtime.provider == "openvino" else _onnx(model, runtime)
+    path = store.path(name)
+    if path.suffix != ".onnx":
+        raise RequestError(f"the model '{name}' is no ONNX file but {path.name}")
+    identity, model = _identity(path), path.read_bytes()
+    try:
+        network = _OpenVino(model, runtime.threads) if runtime.provider == "openvino" else _onnx(model, runtime)
+    except MissingExtra:
+        raise
+    except Exception as error:  # what the runtimes raise shares no base but Exception
+        said = " ".join(str(error).split())[-300:]
+        raise MissingExtra(f"the model '{name}' cannot be loaded: {said}", hint="faceveil models verify") from error
+    _loaded[key] = path, identity, network
+    return network
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is replaced or written to; zeros where there is none."""
+    try:
+        now = path.stat()
+    except FileNotFoundError:
+        return 0, 0, 0
+    return now.st_ino, now.st_mtime_ns, now.st_size
 
 
 def _onnx(model: bytes, runtime: Runtime) -> Network:
@@ -130,13 +143,6 @@ class _OpenVino:
         return [made[name] for name in outputs]
 
 
-def _read(name: str) -> bytes:
-    try:
-        return (resources.files("faceveil") / "models" / name).read_bytes()
-    except FileNotFoundError:
-        raise MissingExtra(f"the model {name} is missing from this installation", hint=REBUILD) from None
-
-
 def providers() -> list[str]:
     """The providers that are installed, by our names."""
     offered = []
@@ -145,31 +151,3 @@ def providers() -> list[str]:
 
         offered = onnxruntime.get_available_providers()
     return [name for name in PROVIDERS if (find_spec("openvino") if name == "openvino" else THEIRS[name] in offered)]
-
-
-def models() -> list[Model]:
-    """Every model of this installation as its manifest lists it. Raises `MissingExtra` if there is no manifest."""
-    manifest = json.loads(_read("manifest.json"))
-    listed = []
-    for name, entry in manifest["files"].items():
-        if not name.endswith(".onnx"):
-            continue
-        source = manifest["sources"][entry["source"]]
-        listed.append(
-            Model(
-                name=name,
-                bytes=entry["bytes"],
-                source=f"{source['package']} {source['version']}",
-                licence=source["licence"],
-                terms=source["terms"],
-                intact=_sha256(name) == entry["sha256"],
-            )
-        )
-    return listed
-
-
-def _sha256(name: str) -> str:
-    try:
-        return hashlib.sha256(_read(name)).hexdigest()
-    except MissingExtra:
-        return ""

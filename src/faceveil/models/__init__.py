@@ -1,4 +1,5 @@
 """Networks: those of this installation, made by the build hook, and those that a user has added.
 
-What a user adds lies in one folder, as NAME/FILE; see `store`.
+`store` reads them, `catalogue` knows names, sums and licences, `add` puts models into the store. Nothing is fetched
+but by `add`, on a user's explicit command.
 """

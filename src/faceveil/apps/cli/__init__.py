@@ -43,6 +43,7 @@ _COMMANDS = {
     "detectors": "about",
     "methods": "about",
     "doctor": "about",
+    "models": "models",
 }
 
 EXAMPLES = """\b

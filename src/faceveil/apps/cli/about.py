@@ -14,6 +14,7 @@ from faceveil import __version__, detect, plugins
 from faceveil.detect import runtime
 from faceveil.errors import Exit, MissingExtra
 from faceveil.media import lossless
+from faceveil.models import store
 
 _PARTS = ("numpy", "pillow", "pillow-heif", "opencv-python-headless", "onnxruntime", "simplejpeg", "av", "pydantic")
 
@@ -55,11 +56,11 @@ def doctor() -> None:
             click.echo(f"  {part} is missing")
             broken.append(part)
     click.echo("weights (licences are shipped beside them):")
-    for model in runtime.models():
-        click.echo(
-            f"  {model.name}: {model.bytes / 1e6:.2f} MB, {model.licence}, {'ok' if model.intact else 'DAMAGED'}"
-        )
-        if not model.intact:
+    for model in store.models():
+        state = "DAMAGED" if store.damage(model) else "ok"
+        added = "" if model.embedded else ", added"
+        click.echo(f"  {model.name}: {model.bytes / 1e6:.2f} MB, {model.licence}{added}, {state}")
+        if state != "ok":
             broken.append(model.name)
     ready = runtime.providers()
     for provider in runtime.PROVIDERS:
