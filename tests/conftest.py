@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
+
+if TYPE_CHECKING:
+    from cloud_server import Services
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -49,3 +55,47 @@ def sticker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sticker") / "disc.png"
     Image.fromarray(rgba).save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def _services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    from cloud_server import Services, environment, served  # noqa: PLC0415  (few tests need what it loads)
+
+    made = Services()
+    server = served(made)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(made, tmp_path_factory.mktemp("account")).items():
+            patch.setenv(name, value)
+        yield made
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def services(_services: Services) -> Iterator[Services]:
+    """Amazon Rekognition and Google Cloud Vision on this machine, found through the vendors' own variables.
+
+    Nothing has been asked yet, and clients are made anew, for the variables as they are.
+    """
+    from faceveil.detect import google_vision, rekognition  # noqa: PLC0415
+    from faceveil.pipeline import detector_of  # noqa: PLC0415
+
+    _services.reset()
+    yield _services
+    for cached in (google_vision._client, rekognition._client, detector_of):
+        cached.cache_clear()
+
+
+@pytest.fixture(params=["rekognition", "google-vision"])
+def cloud_spec(request: pytest.FixtureRequest, services: Services) -> str:
+    """How each of the detectors is written that ask `services`."""
+    return services.specs[request.param]
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of this machine at which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port

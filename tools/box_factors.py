@@ -22,6 +22,7 @@ from PIL import Image
 from faceveil import plugins
 from faceveil.detect import boxes
 from faceveil.detect.base import Detector
+from faceveil.detect.runtime import Runtime
 from faceveil.types import Frame
 
 REFERENCE = "centerface:precision=fp32"
@@ -56,11 +57,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("detector")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--allow-cloud", action="store_true", help="let a service have the pictures")
     asked = parser.parse_args()
     if not asked.data.is_dir():
         print(f"no test data at {asked.data}", file=sys.stderr)
         return 2
-    detector, reference = (cast("Detector", plugins.make(plugins.DETECT, s)) for s in (asked.detector, REFERENCE))
+    runtime = Runtime(cloud=asked.allow_cloud)
+    detector, reference = (
+        cast("Detector", plugins.make(plugins.DETECT, spec)).on(runtime) for spec in (asked.detector, REFERENCE)
+    )
     sets = {
         "LFW": sorted((asked.data / "recognition" / "lfw").rglob("*.jpg"))[::4],
         "WIDER": sorted((asked.data / "detection" / "images").glob("wider_*.jpg")),

@@ -64,6 +64,8 @@ class Policy(BaseModel):
     """A detector's spec instead of the preset's, such as "mtcnn:min_size=20" or "union(centerface, mtcnn)"."""
     min_score: float | None = Field(None, ge=0, le=1)
     """Faces below this score are not covered; the detector's own threshold where unset."""
+    allow_cloud: bool = False
+    """Let detectors in the cloud have the originals, which leave this machine."""
     method: str = "veil"
     """The method's spec, such as "veil", "solid:color=black" or "mosaic:cells=4"."""
     cover: Cover = Cover()

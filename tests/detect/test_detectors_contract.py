@@ -7,17 +7,19 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from cloud_server import Services
 from PIL import Image
 
 from faceveil import plugins
 from faceveil.detect import PRESETS, build
 from faceveil.detect.base import Detector
+from faceveil.detect.cloud import Cloud
 from faceveil.detect.runtime import Runtime
 from faceveil.models import store
 from faceveil.models.catalogue import CATALOGUE
 from faceveil.types import Frame, Regions
 
-ONE_THREAD = Runtime(threads=1)
+ONE_THREAD = Runtime(threads=1, cloud=True)  # the services of these tests are on this machine
 SPECS = {
     # Compositions need a part; small sizes keep the tests quick.
     "union": "union(centerface:size=320, mtcnn)",
@@ -26,6 +28,11 @@ SPECS = {
     "tiles": "tiles(centerface:size=320, size=320)",
 }
 NAMES = plugins.names(plugins.DETECT)
+
+
+@pytest.fixture(autouse=True)
+def _local_services(services: Services) -> None:
+    SPECS.update(services.specs)
 
 
 def detector(name: str) -> Detector:
@@ -98,7 +105,8 @@ def test_pixels_in_any_memory_order(name: str, face: Frame) -> None:
 def test_licence_and_weights_are_told(name: str) -> None:
     kind = cast("type[Detector]", plugins.load(plugins.DETECT, name))
     assert kind.name == name
-    assert bool(kind.licence) == bool(kind.weights) == (not kind.positional)
+    assert bool(kind.licence) == (not kind.positional)
+    assert bool(kind.weights) == (not kind.positional and not issubclass(kind, Cloud))
     assert set(kind.weights) <= {file.name for model in store.embedded() for file in model.files} | set(CATALOGUE)
 
 

@@ -31,7 +31,8 @@ def build(preset: str, detector: str | None, runtime: Runtime, min_score: float 
     """The detector that a preset or, where given, a spec describes, bound to `runtime`.
 
     min_score: regions below it are dropped, beside the detector's own threshold.
-    Raises `RequestError` for an unknown preset or a spec that is wrong, `MissingExtra` for a part not installed.
+    Raises `RequestError` for an unknown preset, a spec that is wrong, or one that would send originals to a service
+    without `runtime.cloud`; `MissingExtra` for a part not installed.
     """
     if detector is None and preset not in PRESETS:
         raise RequestError(f"no preset is called '{preset}'", hint="known: " + ", ".join(PRESETS))

@@ -30,10 +30,14 @@ CURES = {
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """provider: cpu, cuda, openvino or coreml. threads: per session, 0 for all cores."""
+    """provider: cpu, cuda, openvino or coreml. threads: per session, 0 for all cores.
+
+    cloud: whether the user allows that originals are sent to a service; detectors that do so refuse without it.
+    """
 
     provider: str = "cpu"
     threads: int = 0
+    cloud: bool = False
 
     def __post_init__(self) -> None:
         if self.provider not in PROVIDERS:

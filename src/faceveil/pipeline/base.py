@@ -102,7 +102,8 @@ def policy_from(policy: Policy | None, settings: dict[str, Any]) -> Policy:
 def detector_of(policy: Policy, threads: int = 0) -> Detector:
     """The detector that a policy asks for, with its method's needs checked. Raises `RequestError`, `MissingExtra`."""
     method = plugins.make(plugins.DEIDENTIFY, policy.method)
-    detector = detect.build(policy.preset, policy.detector, Runtime(policy.provider, threads), policy.min_score)
+    runtime = Runtime(policy.provider, threads, cloud=policy.allow_cloud)
+    detector = detect.build(policy.preset, policy.detector, runtime, policy.min_score)
     if getattr(method, "needs_landmarks", False) and not detector.gives_landmarks:
         raise RequestError(f"method '{method.name}' needs landmarks, which detector '{detector.spec}' does not give")
     return detector

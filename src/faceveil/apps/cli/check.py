@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from faceveil import pipeline
-from faceveil.apps.cli import show
+from faceveil.apps.cli import cost, show
 from faceveil.dataset.batch import cores, process
 from faceveil.dataset.inputs import to_check
 from faceveil.dataset.report import Outcome, exit_code
@@ -28,6 +28,9 @@ from faceveil.policy import Policy
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything that was found as JSON.")
 @click.option("-d", "--detector", help="Looks for visible faces. [default: mtcnn:min_size=32]")
+@click.option(
+    "--allow-cloud", is_flag=True, help="Let detectors in the cloud have the files, which leave this machine."
+)
 @click.option("--min-score", type=float, help="Of a visible face. [default: 0.95]")
 @click.option("--cover", help="How much around the original's faces may differ. [default: face]")
 @click.option(
@@ -48,6 +51,7 @@ def check(  # noqa: PLR0913  (one parameter for each option)
     original: Path | None,
     as_json: bool,
     detector: str | None,
+    allow_cloud: bool,
     min_score: float | None,
     cover: str | None,
     metadata: str | None,
@@ -65,10 +69,12 @@ def check(  # noqa: PLR0913  (one parameter for each option)
     changed outside the faces, and whether faces or bytes of the original are still there.
     """
     settings = {"detector": detector, "min_score": min_score, "cover": cover, "metadata": metadata}
-    policy = Policy.of(**{key: value for key, value in settings.items() if value is not None})
+    policy = Policy.of(allow_cloud=allow_cloud, **{key: value for key, value in settings.items() if value is not None})
     if detector is not None:
         pipeline.detector_of(policy)
     tasks = to_check(files, original).tasks
+    if detector is not None and not quiet:
+        cost.announce(policy, (task.source for task in tasks), once=False)
     setup = Setup(policy=policy, action="check", every=every, allow_sound=allow_sound)
     display = show.Display(len(tasks), quiet=quiet, each=False)
     outcomes = process(tasks, setup, workers=jobs or cores(), watch=lambda task, at: display.film(str(task.source), at))

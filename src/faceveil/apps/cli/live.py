@@ -14,6 +14,7 @@ import click
 
 from faceveil import live as room
 from faceveil import media
+from faceveil.apps.cli import cost
 from faceveil.apps.cli.options import policy_of, policy_options
 from faceveil.live.settings import LiveSettings
 
@@ -63,6 +64,8 @@ def live(
     given = {key: settings.pop(key) for key in LiveSettings.model_fields}
     chosen = LiveSettings.of(**{key: value for key, value in given.items() if value is not None})
     policy = policy_of(policy_file, settings)
+    if not quiet:
+        cost.announce_live(policy)
     latest: list[room.LiveReport] = []
     stop = threading.Event()
 

@@ -51,7 +51,8 @@ def _check(loaded: Loaded) -> None:
     try:
         expect_parts(loaded.job.policy)
     except RequestError as error:
-        raise loaded.written.error(("method",), error.message, hint=error.hint) from None
+        field = "detector" if error.message.startswith("detector") else "method"
+        raise loaded.written.error((field,), error.message, hint=error.hint) from None
 
 
 def _files(loaded: Loaded, todo: Files, quiet: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import click
 
 from faceveil import __version__, pipeline, plans
-from faceveil.apps.cli import show
+from faceveil.apps.cli import cost, show
 from faceveil.apps.cli.options import policy_of, policy_options
 from faceveil.dataset.batch import cores, process
 from faceveil.dataset.inputs import collect, of_plans
@@ -146,6 +147,8 @@ class Run:
 
     def __call__(self) -> int:
         """Do it all; the exit code."""
+        if not self.quiet and self.setup.action != "apply":
+            cost.announce(self.setup.policy, (task.source for task in self.tasks if self._is_due(task)))
         started = time.monotonic()
         stop = threading.Event()
         command = shlex.join(["faceveil", *sys.argv[1:]])
@@ -176,6 +179,11 @@ class Run:
         if not self.quiet:
             self._sum_up(journal, time.monotonic() - started)
         return exit_code(journal.outcomes, interrupted=journal.interrupted)
+
+    def _is_due(self, task: Task) -> bool:
+        """Whether there is no result of this task yet, or it is made anew."""
+        anew = self.overwrite or self.setup.action == "analyse" or task.output == task.source
+        return anew or not os.path.lexists(task.output)
 
     def _sum_up(self, journal: Journal, seconds: float) -> None:
         if len(self.tasks) > 1 or not journal.outcomes:
