@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
+from weights import ROOT, SHARED, WEIGHTS, add, without
 
 if TYPE_CHECKING:
     from cloud_server import Services
-
-ROOT = Path(__file__).resolve().parent.parent
 
 # Shared machines are slow at times: a deadline would make tests fail for the machine's reasons.
 settings.register_profile(
@@ -31,13 +29,23 @@ settings.load_profile("faceveil")
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real test data. Its absence is a skip, or a failure where FACEVEIL_REQUIRE_SHARED is 1."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        reason = f"needs the test data in {folder}, which is not part of the repository"
-        if os.environ.get("FACEVEIL_REQUIRE_SHARED") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return folder
+    if not SHARED.is_dir():
+        without(f"needs the test data in {SHARED}, which is not part of the repository")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def added_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of models as a user has it who has added all of `weights.WEIGHTS` whose files are there.
+
+    FACEVEIL_MODELS names it for the rest of the session.
+    """
+    folder = tmp_path_factory.mktemp("models")
+    for name in WEIGHTS:
+        add(name, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEVEIL_MODELS", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

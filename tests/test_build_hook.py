@@ -308,14 +308,15 @@ def test_folding_batch_norm_changes_nothing() -> None:
 def test_small_copies_see_what_fp32_sees(name: str, score: float, pixels: float, portrait: Path) -> None:
     from PIL import Image  # noqa: PLC0415
 
-    from faceveil.detect import centerface  # noqa: PLC0415
+    from faceveil.detect.families import centerface  # noqa: PLC0415
     from faceveil.detect.runtime import Runtime, session  # noqa: PLC0415
 
     planes = np.ascontiguousarray(np.asarray(Image.open(portrait)).transpose(2, 0, 1)[None])
     found = []
     for network in ("centerface", name):
         maps = session(network, Runtime(threads=1)).run(["heatmap", "size", "offset", "landmarks"], {"pixels": planes})
-        regions = centerface.decode(maps[0][0], maps[1][0], maps[2][0], maps[3][0], 0.5)
-        found.append(regions[regions.score.argmax() : regions.score.argmax() + 1])
-    assert found[1].score == pytest.approx(found[0].score, abs=score)
-    assert found[1].xyxy == pytest.approx(found[0].xyxy, abs=pixels)
+        seen = centerface.decode(maps[0][0], maps[1][0], maps[2][0], maps[3][0], 0.5)
+        best = seen.score.argmax()
+        found.append((seen.score[best], seen.xyxy[best]))
+    assert found[1][0] == pytest.approx(found[0][0], abs=score)
+    assert found[1][1] == pytest.approx(found[0][1], abs=pixels)

@@ -146,21 +146,23 @@ class Policy(BaseModel):
         return cls.of(**read_yaml(path))
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file; an empty file is an empty mapping."""
+def read_yaml(path: str | Path, kind: str = "the policy", example: str = "method: veil") -> dict[str, Any]:
+    """The mapping in a YAML file; an empty file is an empty mapping. kind, example: for complaints."""
     import yaml  # noqa: PLC0415  (15 ms that workers and most commands do not need)
 
     try:
         loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise RequestError(f"cannot read the policy {path}: {reason}") from None
+        raise RequestError(f"cannot read {kind} {path}: {reason}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         raise RequestError(f"{path} is not YAML: {getattr(error, 'problem', 'it cannot be read')}{where}") from None
+    except RecursionError:
+        raise RequestError(f"{path} goes too deep") from None
     if loaded is None:
         return {}
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
-        raise RequestError(f"{path} must hold settings such as 'method: veil', got {type(loaded).__name__}")
+        raise RequestError(f"{path} must hold settings such as '{example}', got {type(loaded).__name__}")
     return loaded

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import pytest
 from cloud_server import Services
 from PIL import Image
+from weights import expect
 
 from faceveil import plugins
 from faceveil.detect import PRESETS, build
 from faceveil.detect.base import Detector
-from faceveil.detect.cloud import Cloud
 from faceveil.detect.runtime import Runtime
 from faceveil.models import store
 from faceveil.models.catalogue import CATALOGUE
@@ -29,6 +29,23 @@ SPECS = {
 }
 NAMES = plugins.names(plugins.DETECT)
 
+pytestmark = pytest.mark.usefixtures("added_models")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A manifest of a network that is always there, for the detector `onnx`."""
+    path = tmp_path_factory.mktemp("manifest") / "centerface.yml"
+    path.write_text(
+        f"file: {store.path('centerface')}\n"
+        "licence: MIT\n"
+        "decoder: {family: centerface}\n"
+        "outputs: {heatmap: heatmap, size: size, offset: offset, landmarks: landmarks}\n"
+        "landmarks: [0, 1, 2, 3, 4]\n"
+        "size: 320\n"
+    )
+    SPECS["onnx"] = f"onnx:manifest={path}"
+
 
 @pytest.fixture(autouse=True)
 def _local_services(services: Services) -> None:
@@ -36,7 +53,11 @@ def _local_services(services: Services) -> None:
 
 
 def detector(name: str) -> Detector:
-    return cast("Detector", plugins.make(plugins.DETECT, SPECS.get(name, name))).on(ONE_THREAD)
+    made = cast("Detector", plugins.make(plugins.DETECT, SPECS.get(name, name)))
+    model = getattr(made, "model", None)
+    if model is not None:
+        expect(model)
+    return made.on(ONE_THREAD)
 
 
 @pytest.fixture(scope="session")
@@ -106,8 +127,12 @@ def test_licence_and_weights_are_told(name: str) -> None:
     kind = cast("type[Detector]", plugins.load(plugins.DETECT, name))
     assert kind.name == name
     assert bool(kind.licence) == (not kind.positional)
-    assert bool(kind.weights) == (not kind.positional and not issubclass(kind, Cloud))
-    assert set(kind.weights) <= {file.name for model in store.embedded() for file in model.files} | set(CATALOGUE)
+    model = kind.model_fields.get("model")
+    if model is None:
+        assert set(kind.weights) <= {file.name for model in store.embedded() for file in model.files} | set(CATALOGUE)
+    else:
+        assert model.default in kind.weights
+        assert set(get_args(model.annotation)) == set(kind.weights) <= set(CATALOGUE)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -74,6 +74,16 @@ def test_a_missing_model_is_named_with_its_cure(tmp_path: Path, monkeypatch: pyt
         store.models()
 
 
+def test_what_a_network_takes_and_gives_is_told_alike() -> None:
+    for provider in (name for name in ("cpu", "openvino") if name not in ABSENT):
+        network = runtime.session("centerface", Runtime(provider, 1))
+        (port,) = network.get_inputs()
+        assert (port.name, port.type) == ("pixels", "tensor(uint8)")
+        assert port.shape[1] == 3
+        assert not isinstance(port.shape[2], int)
+        assert [port.name for port in network.get_outputs()] == ["heatmap", "size", "offset", "landmarks"]
+
+
 def test_unknown_preset() -> None:
     with pytest.raises(RequestError, match="no preset is called 'slow'"):
         build("slow", None, Runtime())

@@ -22,7 +22,8 @@ class Detector(Plugin, ABC):
     licence: ClassVar[str] = ""
     """SPDX name of the weights' licence and one plain sentence on it; empty for compositions."""
     weights: ClassVar[tuple[str, ...]] = ()
-    """The models it may load: files as `models/manifest.json` names them, or names of `models/catalogue.py`."""
+    """The model files it may load: those of this package as `models/manifest.json` names them, others by their names in
+    the catalogue."""
     landmarks: ClassVar[bool] = False
     """Whether its regions carry five landmarks; for compositions see `gives_landmarks`."""
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from faceveil.detect import boxes, pixels
 from faceveil.detect.base import Detector
+from faceveil.detect.families.centerface import decode
 from faceveil.detect.runtime import session
 from faceveil.types import Frame, Regions
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from faceveil.types import Floats
 
-STRIDE = 4  # px of the network's input in one cell of its output
 STEP = 32  # the input's sides must be multiples of this: five halvings
 SAME_FACE = 0.3  # IoU; .4 adds a third more false positives (7.1 instead of 5.3) for .2 % of recall at 20 px
 VOTING = 0.4  # IoU; AP .859 -> .869 on 137 WIDER pictures, recall at 20 px .929 -> .931
@@ -54,7 +54,7 @@ class CenterFace(Detector):
         kept = boxes.best(found.xyxy, found.score, SAME_FACE)
         xyxy = boxes.voted(found.xyxy, found.score, kept, VOTING)
         marks = None if found.landmarks is None else found.landmarks[kept] / scale
-        return Regions((xyxy / np.tile(scale, 2)).astype(np.float32), found.score[kept], marks)
+        return Regions((xyxy / np.tile(scale, 2)).astype(np.float32), found.score[kept].clip(0, 1), marks)
 
     def _input(self, frame: Frame) -> tuple[NDArray[np.uint8], Floats]:
         """The picture as (1, 3, H, W), padded to the network's step, and its scale in x and y."""
@@ -65,20 +65,3 @@ class CenterFace(Detector):
         planes = np.empty((1, 3, *padded.shape[:2]), np.uint8)
         cv2.split(padded, list(planes[0]))  # a seventh of the time of transposing in numpy
         return planes, np.array([width / frame.width, height / frame.height], np.float32)
-
-
-def decode(heatmap: Floats, size: Floats, offset: Floats, landmarks: Floats, threshold: float) -> Regions:
-    """Regions in the network's input pixels, one for each cell above the threshold, overlapping ones included.
-
-    heatmap (1, h, w), size (2, h, w) and offset (2, h, w) height or y first, landmarks (10, h, w) y before x.
-    """
-    rows, columns = np.nonzero(heatmap[0] > threshold)
-    sides = np.exp(size[::-1, rows, columns].T) * STRIDE  # (n, 2): width, height
-    centres = (np.stack([columns, rows], 1) + 0.5 + offset[::-1, rows, columns].T) * STRIDE
-    corner = centres - sides / 2
-    points = landmarks[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1]
-    return Regions(
-        np.concatenate([corner, corner + sides], 1),
-        heatmap[0, rows, columns].clip(0, 1),
-        corner[:, None] + points * sides[:, None],
-    )

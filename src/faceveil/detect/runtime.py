@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from faceveil.detect.free import Axes, freed
 from faceveil.errors import MissingExtra, RequestError
 from faceveil.models import store
 
@@ -46,43 +48,84 @@ class Runtime:
             raise RequestError(f"threads must be 0 (all cores) or more, got {self.threads}")
 
 
+class Port(Protocol):
+    """What a network takes or gives: a name, a shape whose free sides are no numbers, a type such as tensor(float)."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the file."""
+
+    @property
+    def shape(self) -> list[Any]:
+        """Its sides, whole numbers where they are fixed."""
+
+    @property
+    def type(self) -> str:
+        """Its type as ONNX Runtime writes it."""
+
+
 class Network(Protocol):
     """A network that can be called from several threads."""
 
     def run(self, outputs: list[str], inputs: dict[str, NDArray[Any]], /) -> list[NDArray[Any]]:
         """The named outputs for the named inputs."""
 
+    def get_inputs(self) -> list[Port]:
+        """What it takes, in the file's order."""
 
-_loaded: dict[tuple[str, Runtime, str | None], tuple[Path, tuple[int, int, int], Network]] = {}
-"""The networks of this process by name, runtime and store; with the file that each was made of, and its identity."""
+    def get_outputs(self) -> list[Port]:
+        """What it gives, in the file's order."""
 
 
-def session(name: str, runtime: Runtime) -> Network:
-    """The network of a model by its name in the store, loaded once for each runtime in each process.
+_loaded: dict[tuple[str | Path, Runtime, Axes | None, str | None], tuple[Path, tuple[int, int, int], Network]] = {}
+"""The networks of this process by name or file, runtime, free axes and store; with the file that each was made of, and
+its identity."""
 
-    A model that was replaced meanwhile is loaded anew. Raises `MissingExtra` if the model or the provider is not
-    installed, or the model damaged. The provider that was asked for is used, or the call fails; only single operations
-    that it does not know run on the CPU.
+
+def session(model: str | Path, runtime: Runtime, free: Axes | None = None) -> Network:
+    """The network of a model by its name in the store, or in a file, loaded once for each runtime in each process.
+
+    A file that was replaced meanwhile is loaded anew. free: the axes of its inputs, height and width, that take any
+    length though the file declares one.
+
+    Raises `MissingExtra` if the model or the provider is not installed, or the model damaged, and `RequestError` for a
+    file that cannot be loaded. The provider that was asked for is used, or the call fails; only single operations that
+    it does not know run on the CPU.
     """
-    key = (name, runtime, os.environ.get(store.VARIABLE))
+    key = (model, runtime, free, os.environ.get(store.VARIABLE))
     known = _loaded.get(key)
     if known and _identity(known[0]) == known[1]:  # 10 us; to ask the store where it lies takes up to 150
         return known[2]
     if runtime.provider not in providers():
         raise MissingExtra(f"provider '{runtime.provider}' is not installed", hint=CURES[runtime.provider])
-    path = store.path(name)
-    if path.suffix != ".onnx":
-        raise RequestError(f"the model '{name}' is no ONNX file but {path.name}")
-    identity, model = _identity(path), path.read_bytes()
+    path = store.path(model) if isinstance(model, str) else model
+    if path.suffix != ".onnx" and isinstance(model, str):
+        raise RequestError(f"the model '{model}' is no ONNX file but {path.name}")
+    identity = _identity(path)
     try:
-        network = _OpenVino(model, runtime.threads) if runtime.provider == "openvino" else _onnx(model, runtime)
-    except MissingExtra:
+        network = _made(path, runtime, free)
+    except (MissingExtra, MemoryError):
         raise
     except Exception as error:  # what the runtimes raise shares no base but Exception
-        said = " ".join(str(error).split())[-300:]
-        raise MissingExtra(f"the model '{name}' cannot be loaded: {said}", hint="faceveil models verify") from error
+        said = error.strerror if isinstance(error, OSError) else told(error)
+        if isinstance(model, Path):
+            raise RequestError(f"the network {model} cannot be loaded: {said}") from error
+        raise MissingExtra(f"the model '{model}' cannot be loaded: {said}", hint="faceveil models verify") from error
     _loaded[key] = path, identity, network
     return network
+
+
+def told(error: Exception) -> str:
+    """What a runtime's exception says, in one line, without its codes and the names of its own source files."""
+    said = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Exception from \S+:\d+:", "", str(error))
+    return " ".join(said.split())[:200].rstrip(". ")
+
+
+def _made(path: Path, runtime: Runtime, free: Axes | None) -> Network:
+    network = path.read_bytes()
+    if free is not None:
+        network = freed(network, free)
+    return _OpenVino(network, runtime.threads) if runtime.provider == "openvino" else _onnx(network, runtime)
 
 
 def _identity(path: Path) -> tuple[int, int, int]:
@@ -104,7 +147,7 @@ def _onnx(model: bytes, runtime: Runtime) -> Network:
     # Pictures differ in size: remembering a memory plan for each costs 550 MB instead of 367 (fp32 at 1280 px, four
     # sizes) and saves no time.
     options.enable_mem_pattern = False
-    options.log_severity_level = 3  # errors only: warnings about the graph are of no use to a user
+    options.log_severity_level = 4  # nothing: warnings about the graph are of no use to a user, errors are raised
     # Waiting threads sleep: spinning costs 55 ms of CPU time instead of 20 (int8 at 640 px, two threads), which other
     # processes and the threads that decode and encode could use.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -145,6 +188,30 @@ class _OpenVino:
             self._local.request = self._compiled.create_infer_request()
         made = self._local.request.infer(inputs)
         return [made[name] for name in outputs]
+
+    def get_inputs(self) -> list[Port]:
+        """What it takes, in the file's order."""
+        return [_Declared.of(port) for port in self._compiled.inputs]
+
+    def get_outputs(self) -> list[Port]:
+        """What it gives, in the file's order."""
+        return [_Declared.of(port) for port in self._compiled.outputs]
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What a network of OpenVINO takes or gives, in ONNX Runtime's words."""
+
+    name: str
+    shape: list[Any]
+    type: str
+
+    @classmethod
+    def of(cls, port: Any) -> _Declared:
+        words = {"f32": "float", "f16": "float16", "u8": "uint8"}
+        kind = port.get_element_type().get_type_name()
+        shape = [side.get_length() if side.is_static else None for side in port.get_partial_shape()]
+        return cls(port.get_any_name(), shape, f"tensor({words.get(kind, kind)})")
 
 
 def providers() -> list[str]:
