@@ -223,8 +223,8 @@ def test_ultraface_is_its_references(
 @pytest.mark.parametrize("name", [name for name in STORED if name != "yolo-face"])
 def test_a_frames_size_does_not_move_its_boxes(name: str, shared: Path, added_models: Path, portrait: Path) -> None:
     """The same picture at half the size, and with a border: the same boxes, in its own pixels."""
+    expect(cast("type[Detector]", plugins.load(plugins.DETECT, name)).model_fields["model"].default)
     made = detector(name)
-    expect(made.model)
     whole = made(Frame(np.asarray(Image.open(portrait))))
     half = made(Frame(np.asarray(Image.open(portrait).resize((256, 256), Image.Resampling.BOX))))
     side = float(whole.xyxy[0, 2] - whole.xyxy[0, 0])
