@@ -25,7 +25,7 @@ from faceveil import plans
 from faceveil.deidentify.cover import place
 from faceveil.media.video import VideoCoding, create_video, open_video
 from faceveil.planes import upright
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import FramePlan, Planes
 
 FEATHER = 0.15  # of half a cover: the soft edge of `veil`
@@ -45,7 +45,7 @@ def outside(moment: Planes, plan: FramePlan) -> NDArray[np.bool_]:
     width, height = moment.size
     free = np.ones((height, width), bool)
     if len(plan.regions):
-        for x1, y1, x2, y2 in place(plan.regions.xyxy, Cover(), tracked=True).rects(FEATHER).tolist():
+        for x1, y1, x2, y2 in place(plan.regions.xyxy, Area(), tracked=True).rects(FEATHER).tolist():
             free[max(0, int(y1) - 2) : max(0, int(y2) + 3), max(0, int(x1) - 2) : max(0, int(x2) + 3)] = False
     back = {6: 8, 8: 6}.get(moment.orientation, moment.orientation)
     return np.asarray(upright(free.view(np.uint8), back)).view(bool)

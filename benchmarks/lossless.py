@@ -73,11 +73,11 @@ def timing(data: bytes) -> dict[str, Any]:
     (frame,) = source
     regions = Regions(np.array(FACES, np.float32), np.full(2, 0.9, np.float32))
     plan = FramePlan(regions, ("veil", "veil"), (frame.width, frame.height))
-    painted, area = paint_area(frame, plan, Policy().cover)
+    painted, area = paint_area(frame, plan, Policy().area)
     steps: dict[str, Callable[[], Any]] = {
         "pillow": lambda: by_pillow(data),
         "open and decode": lambda: next(iter(media.open(data))),
-        "paint": lambda: paint_area(frame, plan, Policy().cover),
+        "paint": lambda: paint_area(frame, plan, Policy().area),
         "rewrite": lambda: lossless.rewrite(data, source.info, painted, area),
     }
     elapsed, processor = dict.fromkeys(steps, float("inf")), dict.fromkeys(steps, float("inf"))
@@ -126,7 +126,7 @@ def measure(path: Path, folder: Path) -> dict[str, Any]:
     source = media.open(data)
     (frame,) = source
     plan = stills.look(frame, pipeline.detector_of(policy), policy)
-    painted, area = paint_area(frame, plan, policy.cover)
+    painted, area = paint_area(frame, plan, policy.area)
     target = folder / path.name
     with media.create(target, source.info, source=source, jpeg="auto") as sink:
         sink.append(painted, area)

@@ -27,7 +27,7 @@ from PIL import Image
 
 from faceveil.deidentify.cover import clip, place
 from faceveil.deidentify.paint import paint
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Frame, FramePlan, Regions
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -72,7 +72,7 @@ def faces(height: int) -> Regions:
 
 def peers(frame: Frame, regions: Regions) -> dict[str, Callable[[], object]]:
     """The references, face by face on the rectangle of the cover with a ring of 8 px."""
-    covers = place(regions.xyxy, Cover())
+    covers = place(regions.xyxy, Area())
     jobs = []
     for i, (rect, box) in enumerate(zip(covers.rects(), regions.xyxy, strict=True)):
         window = clip(rect + np.array([-8, -8, 8, 8]), frame.width, frame.height)
@@ -100,7 +100,7 @@ def measure(frame: Frame, height: int, sticker: Path) -> dict[str, float]:
     for name in ("keep", *METHODS):
         spec = f"image:path={sticker}" if name == "image" else name
         plan = FramePlan(regions, (spec,) * n, (WIDTH, HEIGHT))
-        calls[name] = lambda plan=plan: paint(frame, plan, Cover(), seed=0)  # type: ignore[misc]
+        calls[name] = lambda plan=plan: paint(frame, plan, Area(), seed=0)  # type: ignore[misc]
     calls |= peers(frame, regions)
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():

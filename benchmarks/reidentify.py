@@ -58,7 +58,7 @@ import faceveil
 from faceveil.deidentify.cover import place
 from faceveil.deidentify.paint import method, paint
 from faceveil.detect.centerface import CenterFace
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Frame, FramePlan, Regions
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -73,9 +73,9 @@ TEMPLATE = np.array(
 FIELDS = ("face", "wide")
 
 
-def exact(width: float, height: float, shape: Any = "box", up: float = 0.0) -> Cover:
+def exact(width: float, height: float, shape: Any = "box", up: float = 0.0) -> Area:
     """A cover that follows the face box exactly."""
-    return Cover(width=width, height=height, up=up, shape=shape, regular=False)
+    return Area(width=width, height=height, up=up, shape=shape, regular=False)
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ class Condition:
 
     name: str
     spec: str | None
-    cover: Cover = field(default_factory=Cover)
+    area: Area = field(default_factory=Area)
     where: str = "default"
     median: int = 0
 
 
-FACE, HEAD = Cover(), Cover.named("head")
+FACE, HEAD = Area(), Area.named("head")
 UNSNAPPED = FACE.model_copy(update={"regular": False})
 CONDITIONS = (
     Condition("original", None, where="-"),
@@ -160,7 +160,7 @@ def crops(people: list[Person], condition: Condition) -> dict[str, Any]:
         if condition.spec is not None:
             size = (person.frame.width, person.frame.height)
             plan = FramePlan(person.faces, (condition.spec,) * len(person.faces), size)
-            pixels = paint(person.frame, plan, condition.cover, seed=SEED + i).pixels
+            pixels = paint(person.frame, plan, condition.area, seed=SEED + i).pixels
         if condition.median:
             pixels = cv2.medianBlur(pixels, condition.median)
         shift = np.array([[0, 0, MARGIN], [0, 0, MARGIN]])
@@ -205,7 +205,7 @@ def measure(
     """
     record: dict[str, Any] = {"method": condition.spec or "none", "cover": condition.where}
     if condition.spec is not None:
-        record |= {"settings": condition.cover.model_dump(), "class": method(condition.spec).promise}
+        record |= {"settings": condition.area.model_dump(), "class": method(condition.spec).promise}
     trained = {}
     for name, pictures in crops(people, condition).items():
         if condition.name == "blackout" and pictures.any():

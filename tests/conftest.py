@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
 from weights import ROOT, SHARED, WEIGHTS, add, without
+
+from faceveil import detect, plugins
 
 if TYPE_CHECKING:
     from cloud_server import Services
@@ -107,3 +110,26 @@ def unused_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     return port
+
+
+@pytest.fixture
+def label_detectors(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The detectors of tests/labels/label_samples.py, registered as packages do, here and in processes started here.
+
+    `test-plates` is what finds plates where nobody names a detector, in this process.
+    """
+    site = tmp_path_factory.mktemp("site")
+    about = site / "label_samples-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: label-samples\nVersion: 1\n")
+    found = {"test-plates": "Plates", "test-street": "Street", "test-outlined": "Outlined"}
+    entries = "".join(f"{name} = label_samples:{kind}\n" for name, kind in found.items())
+    (about / "entry_points.txt").write_text(f"[{plugins.DETECT}]\n{entries}")
+    monkeypatch.syspath_prepend(str(site))
+    paths = [str(site), str(ROOT / "tests" / "labels"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.setitem(detect.FINDERS, "plate", "test-plates")
+    plugins._entries.cache_clear()
+    yield
+    monkeypatch.undo()
+    plugins._entries.cache_clear()

@@ -48,11 +48,11 @@ def test_a_file_goes_beside_itself_or_where_told(portrait: Path, tmp_path: Path)
 
 
 def test_analyse_then_apply_is_veil(portrait: Path, tmp_path: Path) -> None:
-    plan = faceveil.analyse(portrait, cover="head")
+    plan = faceveil.analyse(portrait, area="head")
     assert plan.faces == 1
     assert len(plan.digest) == 64
     faceveil.apply(portrait, plan, tmp_path / "two_steps.jpg")
-    faceveil.veil(portrait, tmp_path / "one_step.jpg", cover="head")
+    faceveil.veil(portrait, tmp_path / "one_step.jpg", area="head")
     assert (tmp_path / "two_steps.jpg").read_bytes() == (tmp_path / "one_step.jpg").read_bytes()
 
 

@@ -31,11 +31,11 @@ def _write(path: Path, *lines: object, policy: Policy | None = None) -> Path:
 
 
 def test_a_plan_reads_back_as_it_was_written(tmp_path: Path) -> None:
-    file = _write(tmp_path / "p.jsonl", *plans.lines(_plan(), landmarks=True), policy=Policy.of(cover="head"))
+    file = _write(tmp_path / "p.jsonl", *plans.lines(_plan(), landmarks=True), policy=Policy.of(area="head"))
     (read,) = plans.read(file)
     assert read.source == str(tmp_path / "a.jpg")
     assert (read.digest, read.detector) == ("ab" * 32, "centerface")
-    assert Policy.of(**read.policy) == Policy.of(cover="head")
+    assert Policy.of(**read.policy) == Policy.of(area="head")
     first, second = read.frames
     assert np.array_equal(first.regions.xyxy, [[1.25, 2, 30, 40]])
     assert (first.methods, first.size, first.time) == (("solid",), (64, 48), Fraction(1, 3))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faceveil import Frame, FramePlan, Plan, Regions
-from faceveil.types import Planes
+from faceveil.types import Planes, padded
 
 F = np.float32
 
@@ -66,7 +66,8 @@ def test_regions_are_picked_and_joined() -> None:
     assert len(joined) == 3
     assert joined.landmarks is not None
     bare = Regions.concatenate([both, Regions(np.zeros((1, 4), F), np.zeros(1, F))])
-    assert bare.landmarks is None
+    assert bare.landmarks is not None
+    assert np.isnan(bare.landmarks).all((1, 2)).tolist() == [False, False, True]
     assert len(Regions.concatenate([])) == 0
 
 
@@ -117,3 +118,64 @@ def test_tracks_go_with_their_regions() -> None:
     assert Regions.concatenate([regions, Regions(regions.xyxy, regions.score)]).track is None
     with pytest.raises(ValueError, match="track must have shape"):
         Regions(regions.xyxy, regions.score, track=np.array([1]))
+
+
+# --- labels and outlines ---------------------------------------------------------------------------------------------
+
+BOXES, SCORES = np.array([[0, 0, 4, 2], [2, 2, 6, 8]], F), np.array([0.5, 0.6], F)
+NONE = np.full((2, 5, 2), np.nan, F)
+
+
+def test_a_region_may_have_no_landmarks_and_no_outline_and_then_has_none_at_all() -> None:
+    some = NONE.copy()
+    some[1] = 3
+    assert Regions(BOXES, SCORES, some, outline=some[:, :3]).landmarks is not None
+    some[1, 2] = np.nan
+    with pytest.raises(ValueError, match="landmarks must be finite, or NaN for all of a region"):
+        Regions(BOXES, SCORES, some)
+    with pytest.raises(ValueError, match="outline must be finite, or NaN for all of a region"):
+        Regions(BOXES, SCORES, outline=some)
+    with pytest.raises(ValueError, match="xyxy must be finite$"):
+        Regions(np.full((1, 4), np.nan, F), SCORES[:1])
+    with pytest.raises(ValueError, match="must be finite, or NaN"):
+        Regions(BOXES, SCORES, np.full((2, 5, 2), np.inf, F))
+
+
+def test_regions_are_picked_and_counted_by_label() -> None:
+    faces = Regions(BOXES, SCORES)
+    assert (faces.counts(), len(faces.of("face")), len(faces.of("plate"))) == ({"face": 2}, 2, 0)
+    both = Regions(BOXES, SCORES, label=np.array(["plate", "face"]))
+    assert both.counts() == {"plate": 1, "face": 1}
+    assert both.of("plate").xyxy.tolist() == [[0, 0, 4, 2]]
+    assert Regions().counts() == {}
+    plan = Plan("a", (FramePlan(both, ("veil", "veil"), (9, 9)), FramePlan(faces, ("veil",) * 2, (9, 9))))
+    assert (plan.faces, plan.counts()) == (3, {"plate": 1, "face": 3})
+
+
+def test_joined_regions_know_what_each_part_knew() -> None:
+    marks = np.ones((2, 5, 2), F)
+    faces = Regions(BOXES, SCORES, marks, outline=np.array([[[0, 0], [4, 0], [4, 2], [0, 2]]] * 2, F))
+    plates = Regions(BOXES[:1], SCORES[:1], label=np.array(["plate"]))
+    other = Regions(BOXES[1:], SCORES[1:], marks[1:], outline=np.array([[[2, 2], [6, 2], [6, 8]]], F))
+    joined = Regions.concatenate([plates, faces, other])
+    assert joined.labels.tolist() == ["plate", "face", "face", "face"]
+    assert joined.landmarks is not None
+    assert joined.outline is not None
+    assert np.isnan(joined.landmarks).all((1, 2)).tolist() == [True, False, False, False]
+    assert np.isnan(joined.outline).all((1, 2)).tolist() == [True, False, False, False]
+    assert joined.outline[3].tolist() == [[2, 2], [6, 2], [6, 8], [6, 8]]  # the same polygon with more points
+    assert padded(np.zeros((0, 3, 2), F), 5).shape == (0, 5, 2)
+
+
+def test_all_of_a_region_moves_with_its_picture() -> None:
+    points = np.array([[[1, 2]] * 5, [[3, 4]] * 5], F)
+    both = Regions(BOXES, SCORES, points, np.array([4, 5]), np.array(["plate", "face"]), points[:, :3])
+    moved = both.mapped(np.array([2, 3]), np.array([10, 20]))
+    assert moved.xyxy.tolist() == [[10, 20, 18, 26], [14, 26, 22, 44]]
+    assert moved.landmarks is not None
+    assert moved.outline is not None
+    assert moved.landmarks[:, 0].tolist() == moved.outline[:, 0].tolist() == [[12, 26], [16, 32]]
+    assert (moved.labels.tolist(), moved.track is both.track or moved.track.tolist()) == (["plate", "face"], [4, 5])  # type: ignore[union-attr]
+    each = both.mapped(np.array([[1, 1], [2, 2]]), np.array([[0, 0], [5, 5]]))
+    assert each.xyxy.tolist() == [[0, 0, 4, 2], [9, 9, 17, 21]]
+    assert len(Regions().mapped(np.ones(2), np.zeros(2))) == 0

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faceveil.pipeline import Veiled, analyse, apply, veil
-    from faceveil.policy import Cover, Policy
+    from faceveil.policy import Area, Policy
     from faceveil.types import Frame, FramePlan, Plan, Regions
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Cover": "policy",
+    "Area": "policy",
     "Frame": "types",
     "FramePlan": "types",
     "Plan": "types",
@@ -35,7 +35,7 @@ _HOME = {
 }
 
 __all__ = [
-    "Cover",
+    "Area",
     "Frame",
     "FramePlan",
     "Plan",

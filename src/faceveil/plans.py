@@ -4,10 +4,13 @@
     {"source": "a.jpg", "sha256": "…", "frame": 0, "time": null, "size": [640, 480],
      "faces": [{"box": [12.0, 30.5, 60.0, 92.0], "score": 0.97, "method": "veil"}]}
 
+What is covered beside faces stands among them with its "label", such as "plate"; without one it is a face.
+
 A plan is personal data (box coordinates alone identify 7 % of 79 people: docs/privacy.md): it is written only when
-asked for, readable by its owner alone, and without landmarks unless a method needs them. Edits count: delete a face,
-move its box, set its method to "keep", or add one with nothing but a "box". Sources are relative to the plan's own
-folder where they lie below it.
+asked for, readable by its owner alone, and without landmarks and outlines unless the policy needs them. Edits count:
+delete a face, move its box, set its method to "keep", or add one with nothing but a "box". A contour belongs to its
+outline: without one, a face is covered by the rounded shape of its box. Sources are relative to the plan's own folder
+where they lie below it.
 """
 
 from __future__ import annotations
@@ -26,10 +29,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from faceveil import plugins
 from faceveil.errors import RequestError
 from faceveil.policy import Policy
-from faceveil.types import FramePlan, Plan, Regions
+from faceveil.types import FACE, FramePlan, Plan, Regions, padded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from faceveil.types import Floats
 
 VERSION = 1
 ADDED = 1 << 32  # number of the first face that was added by hand: beyond all that a tracker gives
@@ -50,7 +55,9 @@ class _Face(BaseModel):
     box: tuple[float, float, float, float]
     score: float = Field(1.0, ge=0, le=1)
     method: str = ""
+    label: str = Field(FACE, min_length=1)
     landmarks: tuple[tuple[float, float], ...] | None = Field(None, min_length=5, max_length=5)
+    outline: tuple[tuple[float, float], ...] | None = Field(None, min_length=3)
     track: int | None = Field(None, ge=0)
 
 
@@ -78,8 +85,8 @@ def recorded(policy: Policy) -> dict[str, Any]:
     return policy.model_dump(mode="json", exclude_defaults=True)
 
 
-def lines(plan: Plan, *, landmarks: bool) -> Iterator[str]:
-    """The lines of one source. `landmarks` says whether a method needs them."""
+def lines(plan: Plan, *, landmarks: bool, outline: bool = False) -> Iterator[str]:
+    """The lines of one source. landmarks, outline: whether a method or the area needs them."""
     for frame in plan:
         line = {
             "source": plan.source,
@@ -87,22 +94,28 @@ def lines(plan: Plan, *, landmarks: bool) -> Iterator[str]:
             "frame": frame.index,
             "time": None if frame.time is None else str(frame.time),
             "size": list(frame.size),
-            "faces": [_face(frame, i, landmarks) for i in range(len(frame.regions))],
+            "faces": [_face(frame, i, landmarks, outline) for i in range(len(frame.regions))],
         }
         yield json.dumps(line)
 
 
-def _face(frame: FramePlan, i: int, landmarks: bool) -> dict[str, Any]:
+def _face(frame: FramePlan, i: int, landmarks: bool, outline: bool) -> dict[str, Any]:
     regions = frame.regions
     face: dict[str, Any] = {
         "box": [_exact(v) for v in regions.xyxy[i]],
         "score": round(float(regions.score[i]), 4),
         "method": frame.methods[i],
     }
+    if regions.label is not None and regions.label[i] != FACE:
+        face["label"] = str(regions.label[i])
     if regions.track is not None:
         face["track"] = int(regions.track[i])
-    if landmarks and regions.landmarks is not None:
-        face["landmarks"] = [[_exact(x), _exact(y)] for x, y in regions.landmarks[i]]
+    for name, wanted, points in (
+        ("landmarks", landmarks, regions.landmarks),
+        ("outline", outline, regions.outline),
+    ):
+        if wanted and points is not None and np.isfinite(points[i]).all():
+            face[name] = [[_exact(x), _exact(y)] for x, y in points[i]]
     return face
 
 
@@ -148,7 +161,7 @@ def parse(content: str, path: Path) -> list[Plan]:
         planned = frames.setdefault(parsed.source, {})
         if parsed.frame in planned:
             raise RequestError(f"{path}, line {number}: frame {parsed.frame} of {parsed.source} is planned twice")
-        planned[parsed.frame] = _frame(path, number, parsed, policy.method)
+        planned[parsed.frame] = _frame(path, number, parsed, policy)
         digests.setdefault(parsed.source, parsed.sha256)
     return [
         Plan(str(path.parent / source), _followed(planned), digests[source], head.detector, head.policy)
@@ -187,18 +200,29 @@ def _tracks(tracks: list[int | None]) -> NDArray[np.int64] | None:
     return np.array([next(fresh) if track is None else track for track in tracks], np.int64)
 
 
-def _frame(path: Path, number: int, line: _Line, default: str) -> FramePlan:
-    marks = [face.landmarks for face in line.faces]
+def _points(of_each: list[tuple[tuple[float, float], ...] | None]) -> Floats | None:
+    """Points of each face, (n, k, 2), NaN for those that have none; None where nobody has any."""
+    most = max((len(points) for points in of_each if points), default=0)
+    if not most:
+        return None
+    rows = [padded(np.array([points or [(np.nan, np.nan)]], np.float32), most) for points in of_each]
+    return np.concatenate(rows)
+
+
+def _frame(path: Path, number: int, line: _Line, policy: Policy) -> FramePlan:
+    labels = [face.label for face in line.faces]
     tracks = [face.track for face in line.faces]
-    methods = tuple(face.method or default for face in line.faces)
+    methods = tuple(face.method or policy.method_of(face.label) for face in line.faces)
     try:
         for spec in set(methods):
             plugins.make(plugins.DEIDENTIFY, spec)
         regions = Regions(
             np.array([face.box for face in line.faces], np.float32).reshape(-1, 4),
             np.array([face.score for face in line.faces], np.float32),
-            None if not marks or None in marks else np.array(marks, np.float32),
+            _points([face.landmarks for face in line.faces]),
             _tracks(tracks),
+            None if set(labels) <= {FACE} else np.array(labels, np.str_),
+            _points([face.outline for face in line.faces]),
         )
         time = None if line.time is None else Fraction(line.time)
     except (ValueError, ZeroDivisionError, RequestError) as error:

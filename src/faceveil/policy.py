@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from faceveil import plugins
 from faceveil.errors import RequestError
+from faceveil.types import FACE
 
 Preset = Literal["fast", "balanced", "thorough"]
 Provider = Literal["cpu", "cuda", "openvino", "coreml"]
-Shape = Literal["rounded", "ellipse", "box"]
+Shape = Literal["rounded", "ellipse", "box", "contour"]
 JpegMode = Literal["auto", "lossless", "reencode"]
 Metadata = Literal["technical", "all-but-identifying", "none"]
 Audio = Literal["drop", "keep", "disguise"]
 Codec = Literal["source", "h264", "hevc", "vp8", "vp9", "av1", "prores", "mjpeg"]
 Hardware = Literal["nvenc", "qsv", "amf", "vaapi", "videotoolbox"]
 
+DEFAULT = "DEFAULT"
+"""In `methods`: all labels that are not named."""
+
+_LABEL = re.compile(r"[A-Za-z0-9_-]+( [A-Za-z0-9_-]+)*")
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Cover(BaseModel):
-    """How much is covered, relative to the face box of CenterFace (hairline to chin).
+class Area(BaseModel):
+    """How much of a face is covered, relative to the box of CenterFace (hairline to chin).
 
     The area matters as much as the method: from the face field a trained attacker names 14.2 % [11.7, 17.1] of 79
     people behind a solid box of 1.0 and 1.4 % [0.8, 2.5] behind this cover (blackout control 1.3 %); with the
@@ -39,18 +46,20 @@ class Cover(BaseModel):
     up: float = Field(0.06, ge=-1, le=1)
     """How far the centre moves up, in heights of the face: hair is above, clothes below."""
     shape: Shape = "rounded"
-    """Outline: a rounded rectangle (superellipse), an ellipse, or the box itself."""
+    """Outline: a rounded rectangle (superellipse), an ellipse, the box itself, or contour: the face's own outline from
+    a detector that gives one, grown by width and height. It tells more about the face than a regular shape."""
     regular: bool = True
-    """Fix the cover's aspect and snap its size and centre to steps, so that its geometry says little about the face."""
+    """Fix the cover's aspect and snap its size and centre to steps, so that its geometry says little about the face.
+    A contour is never regular."""
 
     @classmethod
-    def named(cls, name: str) -> Cover:
+    def named(cls, name: str) -> Area:
         """`face` (the default) or `head` (2.4 x 2.0: hair and neck too)."""
         if name == "face":
             return cls()
         if name == "head":
             return cls(width=2.4, height=2.0)
-        raise ValueError(f"cover is 'face', 'head' or settings such as width=1.8,height=1.5, got '{name}'")
+        raise ValueError(f"area is 'face', 'head' or settings such as width=1.8,height=1.5, got '{name}'")
 
 
 class Policy(BaseModel):
@@ -63,13 +72,17 @@ class Policy(BaseModel):
     detector: str | None = None
     """A detector's spec instead of the preset's, such as "mtcnn:min_size=20" or "union(centerface, mtcnn)"."""
     min_score: float | None = Field(None, ge=0, le=1)
-    """Faces below this score are not covered; the detector's own threshold where unset."""
+    """What is found below this score is not covered; the detector's own threshold where unset."""
     allow_cloud: bool = False
     """Let detectors in the cloud have the originals, which leave this machine."""
+    cover: tuple[str, ...] = (FACE,)
+    """What is covered: any of face, plate and person; screen and other words where the detector finds such things."""
     method: str = "veil"
     """The method's spec, such as "veil", "solid:color=black" or "mosaic:cells=4"."""
-    cover: Cover = Cover()
-    """How much is covered: face, head, or width, height, up, shape and regular."""
+    methods: dict[str, str] = {}
+    """Methods of what is to get another one, by label, such as {plate: solid}; DEFAULT stands for `method`."""
+    area: Area = Area()
+    """How much of a face is covered: face, head, or width, height, up, shape and regular."""
     seed: int | None = Field(None, ge=0)
     """Seed of random methods, for repeatable experiments; unset, the system's entropy is used."""
     provider: Provider = "cpu"
@@ -100,15 +113,47 @@ class Policy(BaseModel):
     keep_partial: bool = False
     """Keep what could be read of a video that ends damaged; it counts as failed all the same."""
 
-    @field_validator("cover", mode="before", json_schema_input_type=Cover | str)
+    def __hash__(self) -> int:  # of all that it says: a mapping has no hash of its own
+        return hash(self.model_dump_json())
+
+    @model_validator(mode="before")
     @classmethod
-    def _named_cover(cls, value: Any) -> Any:
+    def _default_method(cls, settings: Any) -> Any:
+        """`methods: {DEFAULT: solid}` is `method: solid`; where both are given, `methods` is refused below."""
+        if not isinstance(settings, dict) or "method" in settings:
+            return settings
+        methods = settings.get("methods")
+        if not isinstance(methods, Mapping) or DEFAULT not in methods:
+            return settings
+        named = {label: spec for label, spec in methods.items() if label != DEFAULT}
+        return {**settings, "method": methods[DEFAULT], "methods": named}
+
+    @field_validator("cover", mode="before", json_schema_input_type=tuple[str, ...] | str)
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if isinstance(value, Mapping | Area) or (isinstance(value, str) and (value == "head" or "=" in value)):
+            raise ValueError("cover says what is covered, such as face,plate; how much of a face is said by 'area'")
+        return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("cover")
+    @classmethod
+    def _words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name what is to be covered, such as face,plate")
+        for word in value:
+            if not _LABEL.fullmatch(word) or word == DEFAULT:
+                raise ValueError(f"'{word}' cannot name what is covered: write words such as face,plate")
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("area", mode="before", json_schema_input_type=Area | str)
+    @classmethod
+    def _named_area(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         if "=" not in value:
-            return Cover.named(value)
+            return Area.named(value)
         try:
-            return plugins.parse("cover:" + value).settings
+            return plugins.parse("area:" + value).settings
         except RequestError as error:
             raise ValueError(str(error)) from None
 
@@ -116,11 +161,29 @@ class Policy(BaseModel):
     @classmethod
     def _readable_spec(cls, value: str | None) -> str | None:
         if value is not None:
-            try:
-                plugins.parse(value)
-            except RequestError as error:
-                raise ValueError(str(error)) from None
+            _expect_spec(value)
         return value
+
+    @field_validator("methods")
+    @classmethod
+    def _of_what_is_covered(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        if DEFAULT in value:
+            raise ValueError("'method' is given, and DEFAULT says the same: leave one of them out")
+        for label, spec in value.items():
+            if label not in info.data.get("cover", value):  # a method for what stays visible is a mistake that shows
+                covered = ",".join((*info.data["cover"], label))
+                raise ValueError(f"'{label}' is not covered, so it has no method: say cover={covered}")
+            _expect_spec(spec)
+        return value
+
+    def method_of(self, label: str) -> str:
+        """The spec of the method for what has a label."""
+        return self.methods.get(label, self.method)
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The specs of the methods for all that is covered, each once."""
+        return tuple(dict.fromkeys(map(self.method_of, self.cover)))
 
     @property
     def jpeg_mode(self) -> JpegMode:
@@ -144,6 +207,14 @@ class Policy(BaseModel):
     def read(cls, path: str | Path) -> Policy:
         """The policy in a YAML file. Raises `RequestError` that names the file and the wrong field."""
         return cls.of(**read_yaml(path))
+
+
+def _expect_spec(text: str) -> None:
+    """Raises `ValueError` where a spec cannot be read."""
+    try:
+        plugins.parse(text)
+    except RequestError as error:
+        raise ValueError(str(error)) from None
 
 
 def read_yaml(path: str | Path, kind: str = "the policy", example: str = "method: veil") -> dict[str, Any]:

@@ -7,18 +7,20 @@ Conventions, valid everywhere in the package:
   hairline to chin as CenterFace draws it; every detector converts its own convention to this one.
 - score: float32, shape (n,), in [0, 1].
 - landmarks: float32, shape (n, 5, 2): left eye, right eye, nose, left and right mouth corner, left and right
-  as seen in the picture.
+  as seen in the picture; NaN for regions that have none, such as plates beside faces.
 - track: int64, shape (n,): the same number is the same face over the frames of a video.
 - label: str, shape (n,): what each region is, "face" unless a detector of other things says otherwise.
-- outline: float32, shape (n, k, 2): a polygon around each face, from detectors that know its shape.
+- outline: float32, shape (n, k, 2): a polygon around each face, from detectors that know its shape; NaN for regions
+  that have none.
 - time: `Fraction` seconds from the start of the stream.
 - planes: a video's own samples, as stored, with the orientation beside them; boxes are upright even there.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,13 +54,16 @@ def _expect(name: str, array: NDArray[Any], shape: tuple[int | str, ...]) -> Non
         raise ValueError(f"{name} must have shape ({wanted}), got {array.shape}")
 
 
-def _floats(name: str, values: object, shape: tuple[int | str, ...]) -> Floats:
+def _floats(name: str, values: object, shape: tuple[int | str, ...], *, gaps: bool = False) -> Floats:
+    """The values as a read-only array of a shape. gaps: whether all of a row may be NaN."""
     array = np.array(values, dtype=np.float32)  # a copy: the caller's array stays the caller's
     if array.size == 0 and 0 in (array.shape or (0,)):
         array = array.reshape([0 if isinstance(s, str) else s for s in shape])
     _expect(name, array, shape)
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite")
+        whole = np.isnan(array).reshape(len(array), -1).all(1) if gaps else np.zeros(len(array), bool)
+        if not np.isfinite(array[~whole]).all():
+            raise ValueError(f"{name} must be finite" + (", or NaN for all of a region" if gaps else ""))
     return _read_only(array)
 
 
@@ -167,10 +172,10 @@ class Regions:
 
     xyxy: float32 (n, 4), source pixels, half-open; may reach beyond the picture.
     score: float32 (n,) in [0, 1].
-    landmarks: float32 (n, 5, 2) in source pixels, or None.
+    landmarks: float32 (n, 5, 2) in source pixels, NaN where a region has none, or None.
     track: int64 (n,), which face of a video each is, or None.
     label: str (n,), what each is, such as "plate"; None: all are faces.
-    outline: float32 (n, k, 2) in source pixels, k >= 3 points around each face, or None.
+    outline: float32 (n, k, 2) in source pixels, k >= 3 points around each face, NaN where a region has none, or None.
     """
 
     xyxy: Floats = field(default_factory=_no_boxes)
@@ -205,7 +210,7 @@ class Regions:
             object.__setattr__(self, "label", _read_only(label))
 
     def _each(self, name: str, values: Floats, shape: tuple[int | str, ...]) -> Floats:
-        rows = _floats(name, values, shape)
+        rows = _floats(name, values, shape, gaps=True)
         if len(rows) != len(self.xyxy):
             raise ValueError(f"{name} must have one row for each of {len(self.xyxy)} boxes, got {len(rows)}")
         return rows
@@ -229,27 +234,59 @@ class Regions:
             None if self.outline is None else self.outline[keep],
         )
 
+    def of(self, label: str) -> Regions:
+        """Those with a label."""
+        if self.label is None:
+            return self if label == FACE else self[:0]
+        return self[self.label == label]
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of each label that there is."""
+        return dict(Counter(self.labels.tolist()))
+
+    def mapped(self, scale: NDArray[Any], shift: NDArray[Any]) -> Regions:
+        """The same regions in a picture where point p lies at scale * p + shift; both (2,), or (n, 2) for each."""
+        scale, shift = np.asarray(scale, np.float32), np.asarray(shift, np.float32)
+        around = self.xyxy.reshape(-1, 2, 2), self.landmarks, self.outline
+        corners, marks, outline = (None if a is None else a * scale[..., None, :] + shift[..., None, :] for a in around)
+        return replace(self, xyxy=np.asarray(corners).reshape(-1, 4), landmarks=marks, outline=outline)
+
     @classmethod
     def concatenate(cls, parts: list[Regions]) -> Regions:
-        """All regions of `parts` in order.
+        """All regions of `parts` in order; where a part has no landmarks or outlines and another one has, they are NaN.
 
-        Landmarks, tracks and outlines (of as many points) stay only where every non-empty part has them.
+        Tracks stay only where every non-empty part has them.
         """
         parts = [p for p in parts if len(p)]
         if not parts:
             return cls()
-        marks = [p.landmarks for p in parts if p.landmarks is not None]
         tracks = [p.track for p in parts if p.track is not None]
-        outlines = [p.outline for p in parts if p.outline is not None]
-        shaped = len(outlines) == len(parts) and len({o.shape[1] for o in outlines}) == 1
         return cls(
             np.concatenate([p.xyxy for p in parts]),
             np.concatenate([p.score for p in parts]),
-            np.concatenate(marks) if len(marks) == len(parts) else None,
+            _stacked([p.landmarks for p in parts], [len(p) for p in parts]),
             np.concatenate(tracks) if len(tracks) == len(parts) else None,
             np.concatenate([p.labels for p in parts]) if any(p.label is not None for p in parts) else None,
-            np.concatenate(outlines) if shaped else None,
+            _stacked([p.outline for p in parts], [len(p) for p in parts]),
         )
+
+
+def _stacked(parts: list[Floats | None], counts: list[int]) -> Floats | None:
+    """Points of several parts, (n, k, 2), with NaN for the parts that have none; None where no part has any."""
+    most = max((part.shape[1] for part in parts if part is not None), default=0)
+    if not most:
+        return None
+    filled = (
+        np.full((n, most, 2), np.nan, np.float32) if p is None else padded(p, most)
+        for p, n in zip(parts, counts, strict=True)
+    )
+    return np.concatenate(list(filled))
+
+
+def padded(outline: Floats, points: int) -> Floats:
+    """Outlines (n, k, 2) with more points, (n, points, 2): the last one again and again, so their shape is the same."""
+    more = points - outline.shape[1]
+    return np.concatenate([outline, outline[:, -1:].repeat(more, axis=1)], axis=1) if more else outline
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -294,5 +331,12 @@ class Plan:
 
     @property
     def faces(self) -> int:
-        """Regions over all frames, kept ones included."""
-        return sum(len(f.regions) for f in self.frames)
+        """Faces over all frames, kept ones included."""
+        return self.counts().get(FACE, 0)
+
+    def counts(self) -> dict[str, int]:
+        """Regions over all frames by their labels, kept ones included."""
+        total: Counter[str] = Counter()
+        for frame in self.frames:
+            total.update(frame.regions.counts())
+        return dict(total)

@@ -9,7 +9,7 @@ import numpy as np
 
 from faceveil.deidentify.cover import place
 from faceveil.planes import stored
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Frame, FramePlan, Planes, Regions
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def _size(frame: Frame | Planes) -> tuple[int, int]:
     return frame.size if isinstance(frame, Planes) else (frame.width, frame.height)
 
 
-def covered(frame: Frame | Planes, boxes: Boxes, cover: Cover | None = None, grown: float = 0.0) -> NDArray[np.bool_]:
+def covered(frame: Frame | Planes, boxes: Boxes, area: Area | None = None, grown: float = 0.0) -> NDArray[np.bool_]:
     """Pixels of which any part lies in a cover, by the definition: the point of the pixel nearest to the centre."""
-    cover = cover or Cover()
-    covers = place(np.array(boxes, np.float32).reshape(-1, 4), cover)
+    area = area or Area()
+    covers = place(np.array(boxes, np.float32).reshape(-1, 4), area)
     width, height = _size(frame)
     out = np.zeros((height, width), bool)
     for (cx, cy), (a, b) in zip(covers.centre, covers.half * (1 + grown), strict=True):
@@ -57,7 +57,7 @@ def covered(frame: Frame | Planes, boxes: Boxes, cover: Cover | None = None, gro
         y, x = np.mgrid[top:bottom, left:right].astype(np.float64)
         u = np.abs(np.clip(cx, x, x + 1) - cx) / a
         v = np.abs(np.clip(cy, y, y + 1) - cy) / b
-        p = {"ellipse": 2, "rounded": 4, "box": 200}[cover.shape]
+        p = {"ellipse": 2, "rounded": 4, "box": 200}[area.shape]
         # A box is what a superellipse of a very large exponent becomes; beyond 1 powers overflow to no purpose.
         near = (u < 1) & (v < 1)
         out[top:bottom, left:right] |= near if p == 200 else near & (np.minimum(u, 2) ** p + np.minimum(v, 2) ** p < 1)

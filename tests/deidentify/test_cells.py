@@ -18,7 +18,7 @@ from faceveil.deidentify.cover import place
 from faceveil.deidentify.paint import method, scene
 from faceveil.deidentify.planar import _Samples, paint_planes
 from faceveil.planes import Cells, grid_of
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Planes
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def frames(draw: st.DrawFn, smallest: int = 1) -> Planes:
 
 
 @st.composite
-def scenes(draw: st.DrawFn) -> tuple[Planes, Boxes, Cover]:
+def scenes(draw: st.DrawFn) -> tuple[Planes, Boxes, Area]:
     """Frames with one to four faces of any place and size."""
     planes = draw(frames())
     width, height = planes.size
@@ -48,7 +48,7 @@ def scenes(draw: st.DrawFn) -> tuple[Planes, Boxes, Cover]:
     size = st.floats(0, 36, width=16)
     faces = draw(st.lists(st.tuples(x, y, size, size), min_size=1, max_size=4))
     shape, regular = draw(st.sampled_from(["rounded", "ellipse", "box"])), draw(st.booleans())
-    return planes, [[x, y, x + w, y + h] for x, y, w, h in faces], Cover(shape=shape, regular=regular)
+    return planes, [[x, y, x + w, y + h] for x, y, w, h in faces], Area(shape=shape, regular=regular)
 
 
 def smooth_frame(width: int = 400, height: int = 300, bits: int = 8, orientation: int = 1) -> Planes:
@@ -69,7 +69,7 @@ def smooth_frame(width: int = 400, height: int = 300, bits: int = 8, orientation
 def on_pixels(planes: Planes, boxes: Boxes, spec: str = VEIL) -> Planes:
     """The frame painted as methods with detail are."""
     canvas = _Samples(planes)
-    scene(canvas, plan(planes, boxes, spec), Cover(), 1).paint()
+    scene(canvas, plan(planes, boxes, spec), Area(), 1).paint()
     return canvas.planes
 
 
@@ -85,7 +85,7 @@ def test_a_cover_has_the_same_cells_wherever_it_is_measured(
 ) -> None:
     pixels = grid_of(planes)
     cells = Cells.of_grid(pixels)
-    covers = place(np.array([[*at, at[0] + size[0], at[1] + size[1]]], np.float32), Cover(shape=shape))
+    covers = place(np.array([[*at, at[0] + size[0], at[1] + size[1]]], np.float32), Area(shape=shape))
     fine = covers.norm(0, (0, 0, pixels.width, pixels.height), pixels)
     coarse = covers.in_cells(cells).norm(0, (0, 0, cells.width, cells.height), cells)
     row = (np.arange(pixels.height) - pixels.top) // pixels.down + (pixels.top > 0)
@@ -99,15 +99,15 @@ def test_a_cover_has_the_same_cells_wherever_it_is_measured(
 @settings(max_examples=400)
 @given(scene=scenes(), data=st.data())
 def test_no_sample_depends_on_a_covered_one_and_none_outside_changes(
-    scene: tuple[Planes, Boxes, Cover], data: st.DataObject
+    scene: tuple[Planes, Boxes, Area], data: st.DataObject
 ) -> None:
-    planes, boxes, cover = scene
+    planes, boxes, area = scene
     specs = [data.draw(st.sampled_from([VEIL, VEIL, SOLID, "solid:color=ring", "blur", "mosaic"])) for _ in boxes]
     hidden = [box for box, spec in zip(boxes, specs, strict=True) if method(spec).promise == "independent"]
-    other = with_samples(planes, cells_of(planes, covered(planes, hidden, cover)))
+    other = with_samples(planes, cells_of(planes, covered(planes, hidden, area)))
     asked = plan(planes, boxes, specs)
-    one, two = (paint_planes(p, asked, cover, seed=7) for p in (planes, other))
-    reached = cells_of(planes, covered(planes, boxes, cover, grown=0.15))
+    one, two = (paint_planes(p, asked, area, seed=7) for p in (planes, other))
+    reached = cells_of(planes, covered(planes, boxes, area, grown=0.15))
     for a, b, was, here in zip(one.planes, two.planes, planes.planes, reached, strict=True):
         assert np.array_equal(a, b)
         assert np.array_equal(a[~here], was[~here])
@@ -119,7 +119,7 @@ def test_a_veil_looks_as_if_painted_on_pixels(bits: int, orientation: int) -> No
     planes = smooth_frame(399, 299, bits, orientation)
     assert paints_cells(method(VEIL), planes)
     boxes = FACES if orientation < 5 else [[y, x, b, r] for x, y, r, b in FACES]
-    cells, pixels = paint_planes(planes, plan(planes, boxes, VEIL), Cover()), on_pixels(planes, boxes)
+    cells, pixels = paint_planes(planes, plan(planes, boxes, VEIL), Area()), on_pixels(planes, boxes)
     reached = cells_of(planes, covered(planes, boxes, grown=0.15))
     level = 1 << (bits - 8)
     for one, two, here, (mean, most) in zip(
@@ -135,7 +135,7 @@ def test_detail_fades_in_the_soft_edge() -> None:
     checks = (np.indices((300, 400)).sum(axis=0) % 2 * 40).astype(np.uint8)
     planes = replace(planes, planes=(planes.planes[0] // 2 + checks, *planes.planes[1:]))
     boxes: Boxes = [[150, 80, 250, 205]]
-    out = paint_planes(planes, plan(planes, boxes, VEIL), Cover()).planes[0].astype(float)
+    out = paint_planes(planes, plan(planes, boxes, VEIL), Area()).planes[0].astype(float)
     steps = np.abs(np.diff(out, axis=1))
     rings = [covered(planes, boxes, grown=grown) for grown in (0, 0.05, 0.1, 0.15)]
     seen = [steps[(far & ~near)[:, 1:]].mean() for near, far in pairwise(rings)]

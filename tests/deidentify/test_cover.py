@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceveil.deidentify.cover import EXPONENT, SIZE_STEP, clip, clusters, place
-from faceveil.policy import Cover
+from faceveil.policy import Area
 
 SHAPES = ["rounded", "ellipse", "box"]
 
@@ -22,8 +22,8 @@ boxes = st.tuples(
 def test_the_regular_cover_contains_the_plain_one(box: list[float], shape: str, width: float, up: float) -> None:
     face = np.array([box], np.float32)
     setting = {"shape": shape, "width": width, "up": up}
-    plain = place(face, Cover.model_validate(setting | {"regular": False}))
-    regular = place(face, Cover.model_validate(setting | {"regular": True}))
+    plain = place(face, Area.model_validate(setting | {"regular": False}))
+    regular = place(face, Area.model_validate(setting | {"regular": True}))
     inner, outer = plain.rects()[0], regular.rects()[0]
     assert (outer[:2] <= inner[:2] + 1e-6).all()
     assert (outer[2:] >= inner[2:] - 1e-6).all()
@@ -38,7 +38,7 @@ def test_the_regular_cover_contains_the_plain_one(box: list[float], shape: str, 
 
 
 def test_the_required_rectangle_is_what_the_policy_says() -> None:
-    covers = place(np.array([[100, 200, 180, 300]], np.float32), Cover(regular=False))
+    covers = place(np.array([[100, 200, 180, 300]], np.float32), Area(regular=False))
     # 1.8 x 80 wide, 1.5 x 100 high, centre 6 % of the height above the face's.
     assert covers.rects()[0] == pytest.approx([140 - 72, 244 - 75, 140 + 72, 244 + 75])
     assert covers.boxes[0] == pytest.approx([100, 200, 180, 300])
@@ -47,7 +47,7 @@ def test_the_required_rectangle_is_what_the_policy_says() -> None:
 @settings(max_examples=30, deadline=None)
 @given(faces=st.lists(boxes, min_size=1, max_size=40), shape=st.sampled_from(SHAPES))
 def test_regular_covers_have_one_aspect_few_sizes_and_a_grid(faces: list[list[float]], shape: str) -> None:
-    covers = place(np.array(faces, np.float32), Cover.model_validate({"shape": shape}))
+    covers = place(np.array(faces, np.float32), Area.model_validate({"shape": shape}))
     aspect = covers.half[:, 0] / covers.half[:, 1]
     assert aspect == pytest.approx(np.full(len(faces), aspect[0]))
     steps = np.log(covers.half[:, 1]) / np.log(SIZE_STEP)
@@ -62,7 +62,7 @@ def test_regular_covers_have_one_aspect_few_sizes_and_a_grid(faces: list[list[fl
 def test_faces_that_differ_a_little_get_the_same_cover() -> None:
     rng = np.random.default_rng(1)
     faces = np.array([300, 300, 380, 400]) + rng.normal(0, 1.5, (200, 4))
-    covers = place(faces.astype(np.float32), Cover())
+    covers = place(faces.astype(np.float32), Area())
     seen = {tuple(row) for row in np.concatenate([covers.centre, covers.half], axis=1).round(3).tolist()}
     assert len(seen) <= 8  # two each of size, x and y at the most; plain covers would be 200
 
@@ -71,25 +71,25 @@ def test_growth_is_bounded() -> None:
     rng = np.random.default_rng(2)
     height = rng.uniform(10, 500, 500)
     faces = np.stack([0 * height, 0 * height, 0.8 * height, height], axis=1).astype(np.float32)
-    plain, regular = (place(faces, Cover(regular=r)).half for r in (False, True))
+    plain, regular = (place(faces, Area(regular=r)).half for r in (False, True))
     growth = (regular / plain).max(axis=1)
     assert growth.max() < 1.22
     assert growth.mean() < 1.14
 
 
 def test_faces_without_area_get_a_cover() -> None:
-    covers = place(np.array([[10, 10, 10, 10], [10, 10, 10, 40]], np.float32), Cover(regular=False))
+    covers = place(np.array([[10, 10, 10, 10], [10, 10, 10, 40]], np.float32), Area(regular=False))
     assert (covers.half * 2 >= 4).all()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_pixel_is_covered_if_any_part_of_it_lies_in_the_shape(shape: str) -> None:
-    cover = Cover.model_validate({"shape": shape, "width": 1, "height": 1, "up": 0, "regular": False})
+    area = Area.model_validate({"shape": shape, "width": 1, "height": 1, "up": 0, "regular": False})
     rng = np.random.default_rng(3)
     for _ in range(20):
         x, y = rng.uniform(5, 9, 2)
         w, h = rng.uniform(3, 20, 2)
-        covers = place(np.array([[x, y, x + w, y + h]], np.float32), cover)
+        covers = place(np.array([[x, y, x + w, y + h]], np.float32), area)
         inside = covers.norm(0, (0, 0, 40, 40)) < 1
         fine = 16  # samples across a pixel
         at = (np.arange(40 * fine) + 0.5) / fine
@@ -104,8 +104,8 @@ def test_a_pixel_is_covered_if_any_part_of_it_lies_in_the_shape(shape: str) -> N
 
 
 def test_a_box_on_whole_pixels_covers_exactly_these() -> None:
-    cover = Cover(width=1, height=1, up=0, shape="box", regular=False)
-    inside = place(np.array([[4, 5, 9, 12]], np.float32), cover).norm(0, (0, 0, 20, 20)) < 1
+    area = Area(width=1, height=1, up=0, shape="box", regular=False)
+    inside = place(np.array([[4, 5, 9, 12]], np.float32), area).norm(0, (0, 0, 20, 20)) < 1
     rows, columns = np.nonzero(inside)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (5, 11, 4, 8)
     assert inside.sum() == 35

@@ -15,18 +15,18 @@ from scenes import covered, picture, plan
 from faceveil.deidentify.mosaic import Mosaic
 from faceveil.deidentify.paint import method, paint
 from faceveil.errors import RequestError
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Frame
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FACE = [[30, 22, 50, 46]]
-PLAIN = Cover(width=1, height=1, up=0, shape="box", regular=False)
+PLAIN = Area(width=1, height=1, up=0, shape="box", regular=False)
 
 
-def painted(frame: Frame, spec: str, boxes: Any = FACE, cover: Cover | None = None, landmarks: bool = True) -> Any:
-    return paint(frame, plan(frame, boxes, spec, landmarks=landmarks), cover or Cover(), seed=1).pixels
+def painted(frame: Frame, spec: str, boxes: Any = FACE, area: Area | None = None, landmarks: bool = True) -> Any:
+    return paint(frame, plan(frame, boxes, spec, landmarks=landmarks), area or Area(), seed=1).pixels
 
 
 # --- solid and image -----------------------------------------------------------------------------------------------
@@ -56,8 +56,8 @@ def test_a_ring_that_is_not_there_is_grey() -> None:
 
 def test_the_sticker_keeps_its_aspect_and_nothing_shows_through(sticker: Path) -> None:
     frame = picture()
-    cover = Cover(width=1, height=1, up=0, shape="box", regular=False)
-    out = painted(frame, f"image:path={sticker},color=blue", [[10, 10, 70, 70]], cover).astype(int)
+    area = Area(width=1, height=1, up=0, shape="box", regular=False)
+    out = painted(frame, f"image:path={sticker},color=blue", [[10, 10, 70, 70]], area).astype(int)
     part = out[10:70, 10:70]
     assert not part[:, :, 1].any()  # the green below its transparent pixels
     assert part.sum(axis=2) == pytest.approx(255, abs=3)  # red, blue, or between
@@ -139,7 +139,7 @@ def test_hidden_pixels_do_not_darken_a_blur(scale: int) -> None:
     white: Any = np.full((70 * scale, 90 * scale, 3), 250, np.uint8)
     frame = Frame(white)
     boxes = (np.array([[20, 20, 38, 44], [42, 20, 60, 44]]) * scale).tolist()
-    out = paint(frame, plan(frame, boxes, ["blur", "solid"]), Cover()).pixels
+    out = paint(frame, plan(frame, boxes, ["blur", "solid"]), Area()).pixels
     rest = ~covered(frame, boxes[1:], grown=1e-5)
     assert np.abs(out[rest].astype(int) - 250).max() < scale  # 1 by the dither of wide blurs
 
@@ -196,18 +196,57 @@ def test_noise_changes_the_share_asked_for(percent: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("over", "points", "free"), [("eyes", (0, 1), (2, 3, 4)), ("mouth", (3, 4), (0, 1)), ("nose", (2,), (3, 4))]
+    ("over", "points", "free"),
+    [
+        ("eyes", (0, 1), (2, 3, 4)),
+        ("glasses", (0, 1), (2, 3, 4)),
+        ("mouth", (3, 4), (0, 1)),
+        ("nose", (2,), (3, 4)),
+        ("lower", (2, 3, 4), (0, 1)),
+    ],
 )
 def test_the_bar_lies_where_it_should(over: str, points: tuple[int, ...], free: tuple[int, ...]) -> None:
     frame = picture(200, 160)
     asked = plan(frame, [[60, 40, 110, 105]], f"mask:over={over}", landmarks=True)
     marks = asked.regions.landmarks
     assert marks is not None
-    black = (paint(frame, asked, Cover()).pixels == 0).all(axis=2)
+    black = (paint(frame, asked, Area()).pixels == 0).all(axis=2)
     for i, hidden in [(i, True) for i in points] + [(i, False) for i in free]:
         x, y = marks[0, i].astype(int)
         assert black[y - 3 : y + 4, x - 3 : x + 4].all() == hidden
     assert black.mean() < 0.1
+
+
+def test_glasses_have_two_lenses_and_a_mask_ends_under_the_chin() -> None:
+    frame = picture(200, 160)
+
+    def black(over: str) -> Any:
+        return (painted(frame, f"mask:over={over}", [[60, 40, 110, 105]]) == 0).all(axis=2)
+
+    glasses, lower = black("glasses"), black("lower")
+    eyes, between = 66, 85  # the row of the eyes, and the column between them
+    assert glasses[eyes, 72:98].all()
+    assert not glasses[eyes - 5, between]  # the bridge is thin
+    assert (glasses[:, 70:100] != glasses[:, 70:100][:, ::-1]).sum() < 0.05 * glasses.sum()
+    assert lower[78:96, between].all()
+    assert lower[100, between]  # the mouth is at 92, the chin at 105
+    assert not lower[:70].any()
+    assert not lower[112:].any()
+    assert lower[85].sum() > lower[104].sum() > 0  # narrower towards the chin
+
+
+@pytest.mark.parametrize("over", ["eyes", "glasses", "nose", "mouth", "lower"])
+def test_parts_turn_and_lean_with_the_face_and_stay_in_its_cover(over: str) -> None:
+    frame = picture(200, 200)
+    asked = plan(frame, [[65, 65, 135, 135]], f"mask:over={over}", landmarks=True)
+    assert asked.regions.landmarks is not None
+    upright = (paint(frame, asked, Area()).pixels == 0).all(axis=2)
+    centre = np.array([100, 100])
+    turned = (asked.regions.landmarks - centre) @ np.array([[0.0, 1.0], [-1.0, 0.0]]) + centre  # a quarter, clockwise
+    regions = type(asked.regions)(asked.regions.xyxy, asked.regions.score, turned)
+    lying = (paint(frame, type(asked)(regions, asked.methods, asked.size), Area()).pixels == 0).all(axis=2)
+    assert (np.rot90(upright, -1) != lying).sum() <= 0.08 * upright.sum()
+    assert not (upright & ~covered(frame, [[65, 65, 135, 135]])).any()
 
 
 def test_the_bar_turns_with_the_face() -> None:
@@ -215,7 +254,7 @@ def test_the_bar_turns_with_the_face() -> None:
     asked = plan(frame, [[60, 40, 110, 105]], "mask", landmarks=True)
     marks: Any = np.array([[[70, 60], [98, 80], [80, 80], [66, 86], [84, 96]]], np.float32)
     regions = type(asked.regions)(asked.regions.xyxy, asked.regions.score, marks)
-    out = paint(frame, type(asked)(regions, asked.methods, asked.size), Cover()).pixels
+    out = paint(frame, type(asked)(regions, asked.methods, asked.size), Area()).pixels
     black = (out == 0).all(axis=2)
     assert black[60, 70]
     assert black[80, 98]
@@ -231,7 +270,7 @@ def test_faces_without_landmarks_are_filled_whole() -> None:
     assert asked.regions.landmarks is not None
     for marks in (asked.regions.landmarks + 60, asked.regions.landmarks * 0):
         regions = type(asked.regions)(asked.regions.xyxy, asked.regions.score, marks)
-        out = paint(frame, type(asked)(regions, asked.methods, asked.size), Cover()).pixels
+        out = paint(frame, type(asked)(regions, asked.methods, asked.size), Area()).pixels
         assert (out[inside] == 0).all()
 
 

@@ -11,7 +11,7 @@ from scenes import covered, picture, plan
 from faceveil import plugins
 from faceveil.deidentify.base import Deidentifier
 from faceveil.deidentify.paint import method, paint
-from faceveil.policy import Cover
+from faceveil.policy import Area
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def test_the_known_methods_are_registered() -> None:
 def test_shape_type_alpha_and_input_are_kept(spec: Spec, dtype: type[np.uint8]) -> None:
     frame = picture(dtype=dtype, alpha=True)
     before, alpha = frame.pixels.copy(), frame.alpha
-    out = paint(frame, plan(frame, BOXES, spec, landmarks=True), Cover(), seed=1)
+    out = paint(frame, plan(frame, BOXES, spec, landmarks=True), Area(), seed=1)
     assert out.pixels.shape == frame.pixels.shape
     assert out.pixels.dtype == dtype
     assert out.alpha is not None
@@ -57,16 +57,16 @@ def test_shape_type_alpha_and_input_are_kept(spec: Spec, dtype: type[np.uint8]) 
 @pytest.mark.parametrize("shape", ["rounded", "ellipse", "box"])
 def test_pixels_outside_are_bit_identical(spec: Spec, shape: str, dtype: type[np.uint8]) -> None:
     frame = picture(dtype=dtype)
-    cover = Cover.model_validate({"shape": shape})
-    out = paint(frame, plan(frame, BOXES, spec, landmarks=True), cover, seed=1)
-    outside = ~covered(frame, BOXES, cover, grown=reach(spec))
+    area = Area.model_validate({"shape": shape})
+    out = paint(frame, plan(frame, BOXES, spec, landmarks=True), area, seed=1)
+    outside = ~covered(frame, BOXES, area, grown=reach(spec))
     assert outside.any()
     assert np.array_equal(out.pixels[outside], frame.pixels[outside])
 
 
 def test_it_hides_something_unless_it_keeps(spec: Spec) -> None:
     frame = picture()
-    out = paint(frame, plan(frame, BOXES, spec, landmarks=True), Cover(), seed=1)
+    out = paint(frame, plan(frame, BOXES, spec, landmarks=True), Area(), seed=1)
     changed = (out.pixels != frame.pixels).any(axis=2)
     if spec == "keep":
         assert not changed.any()
@@ -80,10 +80,10 @@ def test_it_hides_something_unless_it_keeps(spec: Spec) -> None:
 def test_the_same_seed_gives_the_same_bytes(spec: Spec) -> None:
     frame = picture()
     asked = plan(frame, BOXES, spec, landmarks=True)
-    one, two = (paint(frame, asked, Cover(), seed=5).pixels for _ in range(2))
+    one, two = (paint(frame, asked, Area(), seed=5).pixels for _ in range(2))
     assert np.array_equal(one, two)
     # Without a seed only those that need randomness differ; the others say the same thing every time.
-    free = [paint(frame, asked, Cover()).pixels for _ in range(2)]
+    free = [paint(frame, asked, Area()).pixels for _ in range(2)]
     assert np.array_equal(free[0], free[1]) == (spec not in RANDOM)
 
 
@@ -98,8 +98,8 @@ def test_frames_and_faces_get_randomness_of_their_own() -> None:
     black = type(frame)(pixels)
     later = type(frame)(pixels, index=1)
     asked = plan(black, [[10, 10, 20, 22], [55, 10, 65, 22]], "noise:percent=100")
-    first = paint(black, asked, Cover(regular=False), seed=3).pixels
-    second = paint(later, asked, Cover(regular=False), seed=3).pixels
+    first = paint(black, asked, Area(regular=False), seed=3).pixels
+    second = paint(later, asked, Area(regular=False), seed=3).pixels
     assert not np.array_equal(first, second)
     assert not np.array_equal(first[5:30, 0:30], first[5:30, 45:75])
 
@@ -107,11 +107,11 @@ def test_frames_and_faces_get_randomness_of_their_own() -> None:
 @pytest.mark.parametrize("size", range(1, 11))
 def test_tiny_pictures_and_faces(spec: Spec, size: int) -> None:
     frame = picture(size, size)
-    whole = paint(frame, plan(frame, [[0, 0, size, size]], spec, landmarks=True), Cover(), seed=1)
+    whole = paint(frame, plan(frame, [[0, 0, size, size]], spec, landmarks=True), Area(), seed=1)
     assert whole.pixels.shape == frame.pixels.shape
     wide = picture(40, 30)
     box = [[15.3, 12.7, 15.3 + size, 12.7 + size]]
-    out = paint(wide, plan(wide, box, spec, landmarks=True), Cover(), seed=1)
+    out = paint(wide, plan(wide, box, spec, landmarks=True), Area(), seed=1)
     if spec not in ("keep",) and not spec.startswith("mask"):
         assert (out.pixels != wide.pixels).any(axis=2)[covered(wide, box)].mean() > 0.5
 
@@ -131,7 +131,7 @@ def test_tiny_pictures_and_faces(spec: Spec, size: int) -> None:
 )
 def test_faces_at_the_border_larger_than_the_picture_outside_or_without_area(spec: Spec, box: list[float]) -> None:
     frame = picture()
-    out = paint(frame, plan(frame, [box], spec), Cover(), seed=1)
+    out = paint(frame, plan(frame, [box], spec), Area(), seed=1)
     assert out.pixels.shape == frame.pixels.shape
     inside = covered(frame, [box])
     outside = ~covered(frame, [box], grown=reach(spec))
@@ -142,7 +142,7 @@ def test_faces_at_the_border_larger_than_the_picture_outside_or_without_area(spe
 
 def test_no_faces_gives_the_frame_itself() -> None:
     frame = picture()
-    assert paint(frame, plan(frame, [], ()), Cover()) is frame
+    assert paint(frame, plan(frame, [], ()), Area()) is frame
 
 
 def test_five_hundred_faces(spec: Spec) -> None:
@@ -150,7 +150,7 @@ def test_five_hundred_faces(spec: Spec) -> None:
     rng = np.random.default_rng(0)
     corner = rng.uniform([0, 0], [390, 290], (500, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(2, 9, (500, 2))], axis=1).tolist()
-    out = paint(frame, plan(frame, boxes, spec), Cover(), seed=1)
+    out = paint(frame, plan(frame, boxes, spec), Area(), seed=1)
     outside = ~covered(frame, boxes, grown=reach(spec))
     assert np.array_equal(out.pixels[outside], frame.pixels[outside])
     if spec != "keep":

@@ -12,7 +12,7 @@ from scenes import covered, picture, plan, scrambled
 
 from faceveil import plugins
 from faceveil.deidentify.paint import method, paint
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Frame
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Boxes = list[list[float]]
 
 
 @st.composite
-def scenes(draw: st.DrawFn) -> tuple[Frame, Boxes, Cover]:
+def scenes(draw: st.DrawFn) -> tuple[Frame, Boxes, Area]:
     """Small pictures with one to five faces that overlap, touch the border or lie outside of it."""
     width, height = draw(st.integers(1, 70)), draw(st.integers(1, 60))
     dtype = np.uint16 if draw(st.booleans()) else np.uint8
@@ -35,10 +35,10 @@ def scenes(draw: st.DrawFn) -> tuple[Frame, Boxes, Cover]:
     x, y = st.floats(-20, width + 10, width=16), st.floats(-20, height + 10, width=16)
     size = st.floats(0, 40, width=16)
     faces = draw(st.lists(st.tuples(x, y, size, size), min_size=1, max_size=5))
-    cover = Cover.model_validate(
+    area = Area.model_validate(
         {"shape": draw(st.sampled_from(["rounded", "ellipse", "box"])), "regular": draw(st.booleans())}
     )
-    return frame, [[x, y, x + w, y + h] for x, y, w, h in faces], cover
+    return frame, [[x, y, x + w, y + h] for x, y, w, h in faces], area
 
 
 def independent(sticker: Path) -> list[str]:
@@ -46,11 +46,11 @@ def independent(sticker: Path) -> list[str]:
     return [spec for spec in specs if method(spec).promise == "independent"]
 
 
-def same_output(frame: Frame, boxes: Boxes, specs: list[str], cover: Cover) -> None:
+def same_output(frame: Frame, boxes: Boxes, specs: list[str], area: Area) -> None:
     hidden = [box for box, spec in zip(boxes, specs, strict=True) if method(spec).promise == "independent"]
-    other = scrambled(frame, covered(frame, hidden, cover))
+    other = scrambled(frame, covered(frame, hidden, area))
     asked = plan(frame, boxes, specs, landmarks=True)
-    one, two = (paint(f, asked, cover, seed=7) for f in (frame, other))
+    one, two = (paint(f, asked, area, seed=7) for f in (frame, other))
     assert one.pixels.tobytes() == two.pixels.tobytes()
 
 
@@ -61,21 +61,21 @@ def test_there_are_independent_methods(sticker: Path) -> None:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scene=scenes(), data=st.data())
 def test_no_output_byte_depends_on_a_covered_pixel(
-    sticker: Path, scene: tuple[Frame, Boxes, Cover], data: st.DataObject
+    sticker: Path, scene: tuple[Frame, Boxes, Area], data: st.DataObject
 ) -> None:
-    frame, boxes, cover = scene
+    frame, boxes, area = scene
     spec = data.draw(st.sampled_from(independent(sticker)))
-    same_output(frame, boxes, [spec] * len(boxes), cover)
+    same_output(frame, boxes, [spec] * len(boxes), area)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scene=scenes(), data=st.data())
 def test_nothing_shows_through_methods_of_other_classes(
-    sticker: Path, scene: tuple[Frame, Boxes, Cover], data: st.DataObject
+    sticker: Path, scene: tuple[Frame, Boxes, Area], data: st.DataObject
 ) -> None:
-    frame, boxes, cover = scene
+    frame, boxes, area = scene
     any_method = st.sampled_from(independent(sticker) + COSMETIC)
-    same_output(frame, boxes, [data.draw(any_method) for _ in boxes], cover)
+    same_output(frame, boxes, [data.draw(any_method) for _ in boxes], area)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -84,8 +84,8 @@ def test_large_faces_too(sticker: Path, scale: float, dtype: type[np.uint8]) -> 
     frame = picture(int(160 * scale), int(120 * scale), dtype, alpha=True)
     faces = np.array([[20, 20, 50, 58], [45, 24, 76, 60], [120, 80, 170, 140], [90, 10, 96, 18]]) * scale
     for spec in independent(sticker):
-        same_output(frame, faces.tolist(), [spec] * 4, Cover())
-    same_output(frame, faces.tolist(), ["veil", "blur", "solid:color=ring", "veil"], Cover())
+        same_output(frame, faces.tolist(), [spec] * 4, Area())
+    same_output(frame, faces.tolist(), ["veil", "blur", "solid:color=ring", "veil"], Area())
 
 
 @pytest.mark.parametrize("neighbour", ["keep", "blur", "mosaic", "noise:percent=0", "mask", "blur:kernel=1"])
@@ -93,10 +93,10 @@ def test_large_faces_too(sticker: Path, scale: float, dtype: type[np.uint8]) -> 
 def test_a_weaker_neighbour_uncovers_nothing(spec: str, neighbour: str) -> None:
     frame = picture()
     boxes: Boxes = [[30, 20, 46, 42], [44, 20, 60, 42]]
-    same_output(frame, boxes, [spec, neighbour], Cover())
-    same_output(frame, boxes[::-1], [neighbour, spec], Cover())
-    alone = paint(frame, plan(frame, boxes[:1], "solid"), Cover()).pixels
-    both = paint(frame, plan(frame, boxes, ["solid", neighbour], landmarks=True), Cover()).pixels
+    same_output(frame, boxes, [spec, neighbour], Area())
+    same_output(frame, boxes[::-1], [neighbour, spec], Area())
+    alone = paint(frame, plan(frame, boxes[:1], "solid"), Area()).pixels
+    both = paint(frame, plan(frame, boxes, ["solid", neighbour], landmarks=True), Area()).pixels
     inside = covered(frame, boxes[:1])
     assert np.array_equal(both[inside], alone[inside])
 
@@ -104,7 +104,7 @@ def test_a_weaker_neighbour_uncovers_nothing(spec: str, neighbour: str) -> None:
 # --- bounded -------------------------------------------------------------------------------------------------------
 
 CELLS = 3
-PLAIN = Cover(width=1, height=1, up=0, shape="box", regular=False)
+PLAIN = Area(width=1, height=1, up=0, shape="box", regular=False)
 
 
 def with_other_pixels_of_the_same_means(frame: Frame, box: tuple[int, int, int, int], seed: int) -> Frame:

@@ -13,11 +13,11 @@ from scenes import covered, picture, plan
 from faceveil.deidentify.base import Deidentifier, Patch
 from faceveil.deidentify.paint import method, paint
 from faceveil.errors import RequestError
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Frame, FramePlan, Regions
 
 PAIR = [[24, 20, 42, 44], [44, 20, 62, 44]]
-PLAIN = Cover(width=1, height=1, up=0, shape="box", regular=False)
+PLAIN = Area(width=1, height=1, up=0, shape="box", regular=False)
 
 
 def flat(value: Any, width: int = 200, height: int = 160) -> Frame:
@@ -33,33 +33,33 @@ def test_a_plan_for_another_size_is_refused() -> None:
         (frame.height, frame.width),
     )
     with pytest.raises(RequestError, match="70x90"):
-        paint(frame, other, Cover())
+        paint(frame, other, Area())
 
 
 @pytest.mark.parametrize("spec", ["blurr", "mosaic:cells=0", "solid:color=nocolour", "image:path=/no/such.png"])
 def test_methods_that_do_not_exist_or_cannot_work_are_refused(spec: str) -> None:
     frame = picture()
     with pytest.raises(RequestError):
-        paint(frame, plan(frame, PAIR[:1], spec), Cover())
+        paint(frame, plan(frame, PAIR[:1], spec), Area())
 
 
 def test_covers_that_overlap_are_one_area() -> None:
     frame = flat((200, 90, 30))
-    one = paint(frame, plan(frame, [[60, 50, 90, 90], [84, 50, 114, 90]], "solid:color=ring"), Cover())
+    one = paint(frame, plan(frame, [[60, 50, 90, 90], [84, 50, 114, 90]], "solid:color=ring"), Area())
     assert np.array_equal(one.pixels, frame.pixels)  # neither ring saw the other's paint, or the sums would differ
 
 
 def test_equal_methods_written_differently_are_one_area() -> None:
     frame = picture(200, 160)
     boxes = [[60, 50, 90, 90], [84, 50, 114, 90]]
-    same = paint(frame, plan(frame, boxes, ["veil", "veil"]), Cover()).pixels
-    spaced = paint(frame, plan(frame, boxes, ["veil", " veil "]), Cover()).pixels
+    same = paint(frame, plan(frame, boxes, ["veil", "veil"]), Area()).pixels
+    spaced = paint(frame, plan(frame, boxes, ["veil", " veil "]), Area()).pixels
     assert np.array_equal(same, spaced)
 
 
 def test_between_equals_the_nearer_centre_wins() -> None:
     frame = picture()
-    out = paint(frame, plan(frame, PAIR, ["solid:color=red", "solid:color=blue"]), Cover()).pixels
+    out = paint(frame, plan(frame, PAIR, ["solid:color=red", "solid:color=blue"]), Area()).pixels
     red, blue = (out == [255, 0, 0]).all(2), (out == [0, 0, 255]).all(2)
     both = covered(frame, PAIR[:1]) & covered(frame, PAIR[1:])
     assert both.any()
@@ -75,8 +75,8 @@ def test_the_order_of_faces_is_of_no_account() -> None:
     frame = picture()
     specs = ["blur", "mosaic", "veil", "solid"]
     boxes = [*PAIR, [30, 5, 44, 22], [60, 40, 80, 60]]
-    one = paint(frame, plan(frame, boxes, specs), Cover()).pixels
-    two = paint(frame, plan(frame, boxes[::-1], specs[::-1]), Cover()).pixels
+    one = paint(frame, plan(frame, boxes, specs), Area()).pixels
+    two = paint(frame, plan(frame, boxes[::-1], specs[::-1]), Area()).pixels
     assert np.array_equal(one, two)
 
 
@@ -84,15 +84,15 @@ def test_keep_and_bars_leave_a_neighbours_cover_whole() -> None:
     frame = picture()
     inside = covered(frame, PAIR[:1])
     for weak in ("keep", "mask"):
-        out = paint(frame, plan(frame, PAIR, ["blur:sigma_px=3", weak], landmarks=True), Cover()).pixels
-        alone = paint(frame, plan(frame, PAIR[:1], "blur:sigma_px=3"), Cover()).pixels
+        out = paint(frame, plan(frame, PAIR, ["blur:sigma_px=3", weak], landmarks=True), Area()).pixels
+        alone = paint(frame, plan(frame, PAIR[:1], "blur:sigma_px=3"), Area()).pixels
         bar = (out == 0).all(2)
         assert np.array_equal(out[inside & ~bar], alone[inside & ~bar])
 
 
 def test_cosmetic_methods_read_the_original_not_each_other() -> None:
     frame = picture()
-    out = paint(frame, plan(frame, PAIR, ["blur:sigma_px=2", "mosaic"]), Cover()).pixels
+    out = paint(frame, plan(frame, PAIR, ["blur:sigma_px=2", "mosaic"]), Area()).pixels
     blurred: Any = cv2.GaussianBlur(frame.pixels.astype(np.float32), (0, 0), 2, borderType=cv2.BORDER_REPLICATE)
     mine = covered(frame, PAIR[:1]) & ~covered(frame, PAIR[1:])
     assert np.abs(out[mine].astype(float) - blurred[mine]).max() <= 2
@@ -105,7 +105,7 @@ def test_the_soft_edge_lies_outside_and_fades() -> None:
     hidden = covered(frame, box)
     near = covered(frame, box, grown=0.15) & ~hidden
     pixels[~covered(frame, box, grown=0.15)] = (200, 10, 10)
-    out = paint(Frame(pixels), plan(frame, box, "veil"), Cover()).pixels.astype(int)
+    out = paint(Frame(pixels), plan(frame, box, "veil"), Area()).pixels.astype(int)
     changed = (out != pixels).any(axis=2)
     assert changed[hidden].all()
     assert changed[near].mean() > 0.5
@@ -118,7 +118,7 @@ def test_the_soft_edge_lies_outside_and_fades() -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_soft_edge_ends_at_other_covers(turned: bool) -> None:
-    plain = Cover(regular=False)
+    plain = Area(regular=False)
     frame = flat((10, 200, 10))
     boxes, specs = [[60, 60, 90, 100], [116, 60, 146, 100]], ["veil", "solid"]
     assert not (covered(frame, boxes[:1], plain) & covered(frame, boxes[1:], plain)).any()
@@ -132,7 +132,7 @@ def test_the_soft_edge_ends_at_other_covers(turned: bool) -> None:
 def test_colour_below_transparent_pixels_is_painted_too() -> None:
     frame = picture(alpha=True)
     clear: Any = np.zeros((frame.height, frame.width), np.uint8)
-    out = paint(Frame(frame.pixels, clear), plan(frame, PAIR, "solid"), Cover())
+    out = paint(Frame(frame.pixels, clear), plan(frame, PAIR, "solid"), Area())
     assert (out.pixels[covered(frame, PAIR)] == 0).all()
 
 
@@ -151,7 +151,7 @@ def test_independent_methods_get_erased_pixels_and_geometry_of_the_cover_alone(
     boxes = [[60.0, 50.0, 91.0, 88.0]]
     moved = [[60.1, 50.1, 90.9, 88.0]]  # not enough to leave its step
     for face in (boxes, moved):
-        paint(frame, plan(frame, face, "solid", landmarks=True), Cover())
+        paint(frame, plan(frame, face, "solid", landmarks=True), Area())
     for patch in seen:
         assert patch.faces.landmarks is None
         assert not patch.pixels[patch.cover].any()
@@ -169,7 +169,7 @@ def test_a_method_that_returns_another_shape_is_a_named_error(monkeypatch: pytes
     monkeypatch.setattr(type(method("blur")), "__call__", wrong)
     frame = picture()
     with pytest.raises(TypeError, match="method 'blur' must return uint8"):
-        paint(frame, plan(frame, PAIR, "blur"), Cover())
+        paint(frame, plan(frame, PAIR, "blur"), Area())
 
 
 def test_memory_of_a_large_picture_is_one_copy_and_small_patches() -> None:
@@ -177,7 +177,7 @@ def test_memory_of_a_large_picture_is_one_copy_and_small_patches() -> None:
     frame = Frame(pixels)
     asked = plan(frame, [[1000, 1000, 1400, 1500], [3000, 2000, 3040, 2050], [4900, 3900, 5100, 4100]], "veil")
     tracemalloc.start()
-    paint(frame, asked, Cover())
+    paint(frame, asked, Area())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.5 * pixels.nbytes
@@ -187,7 +187,7 @@ def test_boxes_of_detectors_reach_only_cosmetic_methods() -> None:
     # A face's own box sets the blur, so two sizes under one snapped cover differ; a veil must not.
     frame = picture(200, 160)
     boxes = [[[60.0, 50.0, 90.0, 88.0]], [[60.5, 50.0, 89.5, 88.0]]]
-    blurred = [paint(frame, plan(frame, b, "blur:sigma=0.2"), Cover()).pixels for b in boxes]
-    veiled = [paint(frame, plan(frame, b, "veil"), Cover()).pixels for b in boxes]
+    blurred = [paint(frame, plan(frame, b, "blur:sigma=0.2"), Area()).pixels for b in boxes]
+    veiled = [paint(frame, plan(frame, b, "veil"), Area()).pixels for b in boxes]
     assert np.array_equal(veiled[0], veiled[1])
     assert not np.array_equal(blurred[0], blurred[1])

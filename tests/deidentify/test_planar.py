@@ -15,7 +15,7 @@ from faceveil.deidentify.paint import method, paint
 from faceveil.deidentify.planar import paint_planes
 from faceveil.errors import RequestError
 from faceveil.planes import patch, upright
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import FramePlan, Planes, Regions
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def independent(sticker: Path) -> list[str]:
 
 
 @st.composite
-def scenes(draw: st.DrawFn) -> tuple[Planes, Boxes, Cover]:
+def scenes(draw: st.DrawFn) -> tuple[Planes, Boxes, Area]:
     """Small frames of every layout with one to four faces that overlap, touch the border or lie outside of it."""
     matrix: Matrix = draw(st.sampled_from(["bt601", "bt709", "bt2020", "rgb", "grey"]))
     planes = clip_of(
@@ -57,53 +57,53 @@ def scenes(draw: st.DrawFn) -> tuple[Planes, Boxes, Cover]:
     x, y = st.floats(-20, width + 10, width=16), st.floats(-20, height + 10, width=16)
     size = st.floats(0, 30, width=16)
     faces = draw(st.lists(st.tuples(x, y, size, size), min_size=1, max_size=4))
-    cover = Cover.model_validate(
+    area = Area.model_validate(
         {"shape": draw(st.sampled_from(["rounded", "ellipse", "box"])), "regular": draw(st.booleans())}
     )
-    return planes, [[x, y, x + w, y + h] for x, y, w, h in faces], cover
+    return planes, [[x, y, x + w, y + h] for x, y, w, h in faces], area
 
 
 def same(one: Planes, two: Planes) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one.planes, two.planes, strict=True))
 
 
-def same_output(planes: Planes, boxes: Boxes, specs: list[str], cover: Cover) -> None:
+def same_output(planes: Planes, boxes: Boxes, specs: list[str], area: Area) -> None:
     hidden = [box for box, spec in zip(boxes, specs, strict=True) if method(spec).promise == "independent"]
-    other = with_samples(planes, cells_of(planes, covered(planes, hidden, cover)))
+    other = with_samples(planes, cells_of(planes, covered(planes, hidden, area)))
     asked = plan(planes, boxes, specs, landmarks=True)
-    assert same(*(paint_planes(p, asked, cover, seed=7) for p in (planes, other)))
+    assert same(*(paint_planes(p, asked, area, seed=7) for p in (planes, other)))
 
 
 @settings(max_examples=300)
 @given(scene=scenes(), data=st.data())
 def test_no_output_sample_depends_on_a_covered_sample(
-    sticker: Path, scene: tuple[Planes, Boxes, Cover], data: st.DataObject
+    sticker: Path, scene: tuple[Planes, Boxes, Area], data: st.DataObject
 ) -> None:
-    planes, boxes, cover = scene
+    planes, boxes, area = scene
     spec = data.draw(st.sampled_from(independent(sticker)))
-    same_output(planes, boxes, [spec] * len(boxes), cover)
+    same_output(planes, boxes, [spec] * len(boxes), area)
 
 
 @settings(max_examples=300)
 @given(scene=scenes(), data=st.data())
 def test_nothing_shows_through_methods_of_other_classes(
-    sticker: Path, scene: tuple[Planes, Boxes, Cover], data: st.DataObject
+    sticker: Path, scene: tuple[Planes, Boxes, Area], data: st.DataObject
 ) -> None:
-    planes, boxes, cover = scene
+    planes, boxes, area = scene
     any_method = st.sampled_from(independent(sticker) + COSMETIC)
-    same_output(planes, boxes, [data.draw(any_method) for _ in boxes], cover)
+    same_output(planes, boxes, [data.draw(any_method) for _ in boxes], area)
 
 
 @settings(max_examples=300)
 @given(scene=scenes(), data=st.data())
 def test_samples_outside_are_bit_identical_and_the_input_is_kept(
-    sticker: Path, scene: tuple[Planes, Boxes, Cover], data: st.DataObject
+    sticker: Path, scene: tuple[Planes, Boxes, Area], data: st.DataObject
 ) -> None:
-    planes, boxes, cover = scene
+    planes, boxes, area = scene
     spec = data.draw(st.sampled_from([*specs_of(sticker), "mask:over=mouth"]))
     before = [plane.copy() for plane in planes.planes]
-    out = paint_planes(planes, plan(planes, boxes, spec, landmarks=True), cover, seed=1)
-    reached = cells_of(planes, covered(planes, boxes, cover, grown=max(method(spec).feather, 1e-5)))
+    out = paint_planes(planes, plan(planes, boxes, spec, landmarks=True), area, seed=1)
+    reached = cells_of(planes, covered(planes, boxes, area, grown=max(method(spec).feather, 1e-5)))
     for plane, now, was, here in zip(planes.planes, out.planes, before, reached, strict=True):
         assert np.array_equal(plane, was)
         assert np.array_equal(now[~here], was[~here])
@@ -121,19 +121,19 @@ def test_patches_are_painted_as_the_whole_picture_would_be() -> None:
         assert planes.size == (91, 71)
         for specs in (["veil", "solid"], ["mosaic:b=20", "mask"], ["blur", "veil"], ["noise", "mosaic"]):
             asked = plan(frame, BOXES, specs, landmarks=True)
-            out = paint_planes(planes, asked, Cover(), seed=3)
-            assert np.array_equal(patch(out, (0, 0, 91, 71)), paint(frame, asked, Cover(), seed=3).pixels)
+            out = paint_planes(planes, asked, Area(), seed=3)
+            assert np.array_equal(patch(out, (0, 0, 91, 71)), paint(frame, asked, Area(), seed=3).pixels)
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("orientation", [1, 2, 7])
 def test_a_cover_is_the_cells_that_it_touches(sampling: tuple[int, int], orientation: int) -> None:
     planes = clip_of(91, 71, subsampling=sampling, orientation=orientation)
-    cover = Cover(regular=False)
-    out = paint_planes(planes, plan(planes, BOXES, "solid:color=#ff0000"), cover)
-    red = paint_planes(planes, plan(planes, [[-500, -500, 900, 900]], "solid:color=#ff0000"), cover)
+    area = Area(regular=False)
+    out = paint_planes(planes, plan(planes, BOXES, "solid:color=#ff0000"), area)
+    red = paint_planes(planes, plan(planes, [[-500, -500, 900, 900]], "solid:color=#ff0000"), area)
     for now, was, there, value in zip(
-        out.planes, planes.planes, cells_of(planes, covered(planes, BOXES, cover)), red.planes, strict=True
+        out.planes, planes.planes, cells_of(planes, covered(planes, BOXES, area)), red.planes, strict=True
     ):
         assert np.array_equal(now, np.where(there, value[0, 0], was))
 
@@ -141,17 +141,17 @@ def test_a_cover_is_the_cells_that_it_touches(sampling: tuple[int, int], orienta
 def test_what_changes_nothing_gives_the_planes_themselves() -> None:
     planes = clip_of()
     for boxes, spec in (([], "veil"), (BOXES, "keep"), ([[300, 300, 340, 340]], "veil")):
-        assert paint_planes(planes, plan(planes, boxes, spec), Cover()) is planes
+        assert paint_planes(planes, plan(planes, boxes, spec), Area()) is planes
 
 
 def test_a_plan_is_for_the_upright_size() -> None:
     planes = clip_of(90, 70, orientation=6)
     faces = Regions(np.array([[1, 1, 5, 5]], np.float32), np.ones(1, np.float32))
-    assert paint_planes(planes, FramePlan(faces, ("solid",), (70, 90)), Cover()) is not planes
+    assert paint_planes(planes, FramePlan(faces, ("solid",), (70, 90)), Area()) is not planes
     with pytest.raises(RequestError, match="90x70 pixels, this one has 70x90"):
-        paint_planes(planes, FramePlan(faces, ("solid",), (90, 70)), Cover())
+        paint_planes(planes, FramePlan(faces, ("solid",), (90, 70)), Area())
     with pytest.raises(RequestError, match="blurr"):
-        paint_planes(planes, FramePlan(faces, ("blurr",), (70, 90)), Cover())
+        paint_planes(planes, FramePlan(faces, ("blurr",), (70, 90)), Area())
 
 
 @pytest.mark.parametrize("bits", [8, 10])
@@ -159,12 +159,12 @@ def test_a_plan_is_for_the_upright_size() -> None:
 def test_painted_samples_are_legal(spec: str, bits: int) -> None:
     planes = clip_of(90, 70, bits=bits)  # the rest is noise beyond the legal range
     box = [[30, 20, 50, 45]]
-    out = paint_planes(planes, plan(planes, box, spec), Cover(), seed=1)
+    out = paint_planes(planes, plan(planes, box, spec), Area(), seed=1)
     for i, (plane, there) in enumerate(zip(out.planes, cells_of(planes, covered(planes, box)), strict=True)):
         assert plane[there].min() >= 16 << (bits - 8)
         assert plane[there].max() <= (240 if i else 235) << (bits - 8)
     full = clip_of(90, 70, bits=bits, full=True)
-    blue = paint_planes(full, plan(full, box, spec), Cover(), seed=1)
+    blue = paint_planes(full, plan(full, box, spec), Area(), seed=1)
     assert max(int(plane.max()) for plane in blue.planes) < 1 << bits
 
 
@@ -183,7 +183,7 @@ def test_a_bounded_mosaic_depends_on_its_means_alone_in_samples_too(
     # Soft colours, which no conversion clips: the mean of the pixels is then a mean of samples.
     calm: Any = tuple(rng.integers(100, 156, plane.shape).astype(np.uint8) for plane in planes.planes)
     box = [float(at[0]), float(at[1]), float(at[0] + size[0]), float(at[1] + size[1])]
-    plain = Cover(width=1, height=1, up=0, shape="box", regular=False)
+    plain = Area(width=1, height=1, up=0, shape="box", regular=False)
     turned = [plane.copy() for plane in calm]
     there = cells_of(planes, covered(planes, [box], plain))
     for plane, here in zip(turned, there, strict=True):
@@ -204,4 +204,4 @@ def test_rows_of_a_decoder_with_room_behind_them() -> None:
     roomy = [np.pad(plane, ((0, 3), (0, 38))) for plane in planes.planes]
     views: Any = tuple(r[: p.shape[0], : p.shape[1]] for r, p in zip(roomy, planes.planes, strict=True))
     asked = plan(planes, BOXES, "veil")
-    assert same(paint_planes(Planes(views), asked, Cover()), paint_planes(planes, asked, Cover()))
+    assert same(paint_planes(Planes(views), asked, Area()), paint_planes(planes, asked, Area()))

@@ -14,7 +14,7 @@ from faceveil.deidentify.coarse import enlarged
 from faceveil.deidentify.cover import place
 from faceveil.deidentify.paint import paint
 from faceveil.deidentify.veil import _filled
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Frame
 
 FACE = [[100, 80, 140, 130]]
@@ -25,7 +25,7 @@ def frame_of(pixels: Any) -> Frame:
 
 
 def veiled(frame: Frame, boxes: Any = FACE) -> Any:
-    return paint(frame, plan(frame, boxes, "veil"), Cover()).pixels.astype(int)
+    return paint(frame, plan(frame, boxes, "veil"), Area()).pixels.astype(int)
 
 
 def flat(color: tuple[int, int, int], width: int = 240, height: int = 200) -> Frame:
@@ -36,14 +36,14 @@ def off_head(frame: Frame, boxes: Any) -> Any:
     """Covered pixels where no head is: outside of the ellipses that the derived faces allow."""
     y, x = np.mgrid[: frame.height, : frame.width] + 0.5
     away = covered(frame, boxes)
-    for x1, y1, x2, y2 in place(np.array(boxes, np.float32), Cover()).boxes:
+    for x1, y1, x2, y2 in place(np.array(boxes, np.float32), Area()).boxes:
         u, v = (x - (x1 + x2) / 2) / (x2 - x1), (y - (y1 + y2) / 2) / (y2 - y1)
         away &= np.hypot(u / 0.68, v / 0.72) > 1
     return away
 
 
 def centres(boxes: Any) -> list[tuple[int, int]]:
-    faces = place(np.array(boxes, np.float32), Cover()).boxes
+    faces = place(np.array(boxes, np.float32), Area()).boxes
     return [(int((y1 + y2) / 2), int((x1 + x2) / 2)) for x1, y1, x2, y2 in faces]
 
 
@@ -168,6 +168,6 @@ def test_smooth_areas_are_dithered_and_not_banded() -> None:
 def test_a_grey_picture_stays_grey(dtype: type[np.uint8] | type[np.uint16]) -> None:
     rng = np.random.default_rng(3)
     frame = Frame(rng.integers(0, np.iinfo(dtype).max, (90, 120, 1), dtype).repeat(3, axis=2))
-    made = paint(frame, plan(frame, [[40, 30, 70, 66], [60, 30, 90, 66]], "veil"), Cover()).pixels
+    made = paint(frame, plan(frame, [[40, 30, 70, 66], [60, 30, 90, 66]], "veil"), Area()).pixels
     assert np.array_equal(made[..., 0], made[..., 1])
     assert np.array_equal(made[..., 0], made[..., 2])

@@ -144,7 +144,7 @@ def test_a_face_without_all_landmarks_is_covered_as_a_whole(cloud_spec: str, ser
 
     services.spoil = spoil
     assert found(cloud_spec, face).landmarks is None
-    covered = faceveil.veil(face, detector=cloud_spec, allow_cloud=True, method="mask", cover="shape=box")
+    covered = faceveil.veil(face, detector=cloud_spec, allow_cloud=True, method="mask", area="shape=box")
     assert (covered != face).any(2).sum() > 150 * 150
 
 

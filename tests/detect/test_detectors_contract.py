@@ -26,6 +26,7 @@ SPECS = {
     "scales": "scales(centerface, sizes=[160;320])",
     "flip": "flip(centerface:size=320)",
     "tiles": "tiles(centerface:size=320, size=320)",
+    "only": "only(centerface:size=320)",
 }
 NAMES = plugins.names(plugins.DETECT)
 

@@ -14,7 +14,7 @@ from faceveil.errors import RequestError
 from faceveil.jobs import Files, Stream, decide, parse, read, schema
 from faceveil.jobs.peekingduck import NODES
 from faceveil.live import LiveSettings
-from faceveil.policy import Cover, Policy
+from faceveil.policy import Area, Policy
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -30,9 +30,9 @@ def test_jobs_are_printed_as_they_always_were(golden: Path) -> None:
 
 
 def test_a_job_holds_a_policy() -> None:
-    job = parse("source: a.jpg\nmethod: solid\ncover: head\nlive: {delay: 1}\n", "job.yml").job
-    assert job.policy == Policy.of(method="solid", cover="head")
-    assert job.cover == Cover.named("head")
+    job = parse("source: a.jpg\nmethod: solid\narea: head\nlive: {delay: 1}\n", "job.yml").job
+    assert job.policy == Policy.of(method="solid", area="head")
+    assert job.area == Area.named("head")
     assert job.live == LiveSettings(delay=1)
     assert job.source == ("a.jpg",)
 
@@ -56,7 +56,7 @@ def test_the_schema_is_the_published_one() -> None:
         ("method: solid\n", "job.yml, line 1: the field 'source' is missing"),
         ("# x\nsorce: a\n", "job.yml, line 2: there is no field 'sorce' — did you mean 'source'?"),
         ("source: a\n\nmetod: veil\n", "job.yml, line 3: there is no field 'metod' — did you mean 'method'?"),
-        ("source: a\ncover:\n  widht: 2\n", "job.yml, line 3: there is no field 'cover.widht' — did you mean 'width'?"),
+        ("source: a\narea:\n  widht: 2\n", "job.yml, line 3: there is no field 'area.widht' — did you mean 'width'?"),
         ("source: a\nlive:\n  delya: 2\n", "job.yml, line 3: there is no field 'live.delya' — did you mean 'delay'?"),
         ("source: a\nsource: b\n", "job.yml, line 2: 'source' is given twice, in line 1 too"),
         ("source: []\n", "job.yml, line 1: source: name at least one"),
@@ -68,9 +68,9 @@ def test_the_schema_is_the_published_one() -> None:
         ("source: a\njobs: 0\n", "job.yml, line 2: jobs: input should be greater than or equal to 1 (got '0')"),
         ("source: a\noverwrite: perhaps\n", "job.yml, line 2: overwrite: input should be a valid boolean"),
         ("source: a\npreset: slow\n", "job.yml, line 2: preset: input should be 'fast', 'balanced' or 'thorough'"),
-        ("source: a\ncover:\n  height: 2\n  width: 99\n", "job.yml, line 4: cover.width: input should be less than"),
-        ("source: a\ncover: width=1(\n", "job.yml, line 2: cover: brackets do not match"),
-        ("source: a\ncover: hat\n", "job.yml, line 2: cover: cover is 'face', 'head' or settings"),
+        ("source: a\narea:\n  height: 2\n  width: 99\n", "job.yml, line 4: area.width: input should be less than"),
+        ("source: a\narea: width=1(\n", "job.yml, line 2: area: brackets do not match"),
+        ("source: a\narea: hat\n", "job.yml, line 2: area: area is 'face', 'head' or settings"),
         ("source: a\nlive: {delay: soon}\n", "job.yml, line 2: live.delay: input should be a valid number"),
         ("source: a\ndetector: mtcn\n", "job.yml, line 2: detector: no detector is called 'mtcn' — did you mean"),
         ("source: a\nmethod: blurr\n", "job.yml, line 2: method: no method is called 'blurr' — did you mean 'blur'?"),

@@ -11,7 +11,7 @@ from faceveil import plugins
 from faceveil.errors import RequestError
 from faceveil.jobs import parse
 from faceveil.jobs.peekingduck import NODES, BlurBbox, MediaWriter, MosaicBbox, Mtcnn
-from faceveil.policy import Cover
+from faceveil.policy import Area
 
 HEAD = "nodes:\n- input.visual: {source: 0}\n"
 WHOLE = HEAD + "- model.mtcnn\n- draw.mosaic_bbox\n- output.screen\n"
@@ -29,9 +29,9 @@ def test_defaults_are_those_of_the_documentation() -> None:
 
 def test_the_cover_is_ours() -> None:
     printed = parse(WHOLE, "p.yml").job.text
-    theirs = parse(printed + "cover: width=1,height=1,up=0,shape=box,regular=false\n", "job.yml").job
-    assert parse(printed, "job.yml").job.cover == Cover()
-    assert theirs.cover == Cover(width=1, height=1, up=0, shape="box", regular=False)
+    theirs = parse(printed + "area: width=1,height=1,up=0,shape=box,regular=false\n", "job.yml").job
+    assert parse(printed, "job.yml").job.area == Area()
+    assert theirs.area == Area(width=1, height=1, up=0, shape="box", regular=False)
 
 
 @pytest.mark.parametrize("size", [2, 7, 50, 51, 300])

@@ -139,7 +139,7 @@ def test_frames_that_come_too_fast_are_covered_as_a_whole(clip: Path) -> None:
 @pytest.mark.parametrize("overload", ["drop", "veil"])
 def test_painting_that_falls_behind_shows_nothing_either(clip: Path, overload: str) -> None:
     sink = Collector()
-    heavy = Policy(method="mosaic:cells=4", cover="width=6,height=5")
+    heavy = Policy(method="mosaic:cells=4", area="width=6,height=5")
     report = live.run(clip, [sink], heavy, LiveSettings.of(overload=overload, delay=0.1), looks=Scripted().looks())
     assert report.shown + report.veiled + report.dropped == 50
     assert not any(map(exposed, sink.pictures))

@@ -94,7 +94,7 @@ def test_a_client_sees_the_clip_with_its_face_covered(clip: Path) -> None:
     assert {picture.shape for picture in seen} == {(SIDE, SIDE, 3)}
     assert not any(map(exposed, seen))
     assert now["state"] == "live"
-    assert now["faces"] == 1
+    assert now["covered"] == 1
     assert now["fps"] > 0
     assert now["latency_ms"] >= 500
     assert now["source"] == str(clip)
@@ -261,7 +261,7 @@ def test_a_browser_shows_the_page(clip: Path, tmp_path: Path) -> None:
         page.wait_for_selector("#state[data-state=stopped]")
         browser.close()
     assert said == elsewhere == []
-    assert re.search(r"live\s.*faces\s+1\s+fps\s+[\d.]+\s+latency\s+\d+ ms", label, re.DOTALL)
+    assert re.search(r"live\s.*covered\s+1\s+fps\s+[\d.]+\s+latency\s+\d+ ms", label, re.DOTALL)
     with Image.open(shot) as image:
         picture = np.asarray(image.convert("RGB"))
     assert picture.shape == (640, 900, 3)

@@ -13,7 +13,7 @@ from moving_samples import BACKGROUND, KEEP, PREVIOUS, Part
 from faceveil import media
 from faceveil.deidentify.paint import paint
 from faceveil.media.codecs import Encoder
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import FramePlan, Regions
 
 WIDTH, HEIGHT = 24, 18
@@ -62,7 +62,7 @@ def painted(data: bytes) -> tuple[media.Source, bytes, list[moving.RGBA]]:
     regions = Regions(np.array([BOX], np.float32), np.ones(1, np.float32))
     for frame in source:
         plan = FramePlan(regions, ("solid:color=black",), (WIDTH, HEIGHT), frame.index)
-        done = paint(frame, plan, Cover())
+        done = paint(frame, plan, Area())
         encoder.append(done)
         alpha = np.full(done.pixels.shape[:2], 255, np.uint8) if done.alpha is None else done.alpha
         wanted.append(np.dstack([done.pixels, alpha]).astype(np.uint8))

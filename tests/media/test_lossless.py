@@ -147,7 +147,7 @@ def test_two_faces_under_one_cover_give_the_same_bytes(
     (frame,) = media.open(first)
     regions = Regions(np.array([[38, 20, 74, 64], [100, 60, 130, 101]], np.float32), np.array([0.9, 0.8], np.float32))
     plan, hard = (FramePlan(regions, (m, m), (frame.width, frame.height)) for m in (method, "solid"))
-    _, where = paint_area(frame, hard, Policy().cover)  # without the soft edge, where originals shine through
+    _, where = paint_area(frame, hard, Policy().area)  # without the soft edge, where originals shine through
     stored = np.asarray(samples.turned(Image.fromarray(where), orientation))
     second = _other_face(first, stored, KINDS[kind], progressive=progressive, orientation=orientation)
     outputs = []

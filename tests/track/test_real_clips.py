@@ -17,7 +17,7 @@ from walks import follow
 from faceveil.deidentify.cover import place
 from faceveil.detect import build
 from faceveil.detect.runtime import Runtime
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.track import Settled
 from faceveil.types import Frame, Regions
 
@@ -81,7 +81,7 @@ def shares(clip: Clip, done: list[Settled], frames: set[int]) -> tuple[NDArray[n
             after = min(j for j in range(i, len(done)) if j not in frames)
             if _near(clip, before, xyxy) and _near(clip, after, xyxy):
                 boxes = done[i].regions.xyxy
-                result.append([_share(xyxy, boxes), _share(xyxy, place(boxes, Cover()).rects())])
+                result.append([_share(xyxy, boxes), _share(xyxy, place(boxes, Area()).rects())])
     bare, covered = np.array(result).T
     return bare, covered
 

@@ -18,7 +18,7 @@ import faceveil
 from faceveil import plugins
 from faceveil.detect.base import Detector
 from faceveil.errors import Refused, UnreadableError
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Frame
 from faceveil.verify.check import DETECTOR, Check, Original, check
 from faceveil.verify.faces import visible
@@ -37,7 +37,7 @@ def photo(portrait: Path, tmp_path: Path) -> Path:
 
 
 def _checked(file: Path, photo: Path) -> Check:
-    return check(file, _detector(), original=Original(photo, _detector("centerface"), Cover()))
+    return check(file, _detector(), original=Original(photo, _detector("centerface"), Area()))
 
 
 def test_an_untouched_photo_shows_its_face(photo: Path) -> None:

@@ -21,7 +21,7 @@ from PIL import Image
 from faceveil import plugins
 from faceveil.detect.base import Detector
 from faceveil.errors import UnreadableError
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Frame
 from faceveil.verify import footage
 from faceveil.verify.check import DETECTOR, Check, Original, check
@@ -212,7 +212,7 @@ def test_what_is_no_film_is_refused_in_words(tmp_path: Path) -> None:
 
 
 def _beside(path: Path, original: Path, *, allow_sound: bool = False) -> Check:
-    against = Original(original, _detector("centerface"), Cover())
+    against = Original(original, _detector("centerface"), Area())
     return check(path, _detector(), original=against, allow_sound=allow_sound)
 
 

@@ -122,6 +122,7 @@ def _standing(task: Task, before: Outcome | None, made_by: str) -> Outcome | Non
     return kept.model_copy(
         update={
             "faces": before.faces,
+            "labels": before.labels,
             "visible": before.visible,
             "notes": (note,) if note else (),
             "policy": before.policy,

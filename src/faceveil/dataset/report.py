@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +29,8 @@ class Outcome(BaseModel):
     """What became of one input.
 
     status: done; kept (an earlier output stands); failed or refused, with `reason`.
-    faces: regions found, in videos the faces that were followed; visible: how many of these stay visible by the
-    policy. frames: of a video.
+    faces: how many were found, in videos those that were followed; labels: of each label, where more than faces is
+    covered; visible: how many of all these stay visible by the policy. frames: of a video.
     size, mtime_ns: of the source, to tell on a rerun whether it has changed.
     plan: plan lines, of `analyse`. found: what `check` found.
     """
@@ -40,6 +41,7 @@ class Outcome(BaseModel):
     output: str = ""
     status: Status
     faces: int = 0
+    labels: dict[str, int] = {}
     visible: int = 0
     frames: int = 0
     ms: float = 0.0
@@ -64,6 +66,7 @@ class Totals(BaseModel):
     failed: int
     refused: int
     faces: int
+    labels: dict[str, int] = {}
     ignored: int
 
 
@@ -90,6 +93,15 @@ class Report(BaseModel):
     files: tuple[Outcome, ...]
     ignored: tuple[str, ...] = ()
     names_key: str = Field("", pattern="^([0-9a-f]{64})?$", repr=False)
+
+
+def summed(labels: Iterable[dict[str, int]]) -> dict[str, int]:
+    """How many of each label over several inputs, zeros included."""
+    total: dict[str, int] = {}
+    for one in labels:
+        for label, count in one.items():
+            total[label] = total.get(label, 0) + count
+    return total
 
 
 def exit_code(outcomes: list[Outcome], *, interrupted: bool = False) -> int:
@@ -202,6 +214,7 @@ class Journal:
             failed=counts["failed"],
             refused=counts["refused"],
             faces=sum(o.faces for o in self.outcomes),
+            labels=summed(o.labels for o in self.outcomes),
             ignored=len(self.ignored),
         )
         return Report(

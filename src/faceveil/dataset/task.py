@@ -109,9 +109,12 @@ def _analyse(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Out
     plan = pipeline.analyse(task.source, policy=setup.policy, threads=setup.threads, progress=progress)
     if setup.plan is not None:
         plan = replace(plan, source=plans.relative(task.source, setup.plan))
-    method = plugins.make(plugins.DEIDENTIFY, setup.policy.method)
-    lines = tuple(plans.lines(plan, landmarks=getattr(method, "needs_landmarks", False)))
-    return Outcome(source=str(task.source), status="done", faces=plan.faces, plan=lines)
+    policy = setup.policy
+    methods = [plugins.make(plugins.DEIDENTIFY, spec) for spec in policy.used]
+    needed = any(getattr(method, "needs_landmarks", False) for method in methods)
+    lines = tuple(plans.lines(plan, landmarks=needed, outline=policy.area.shape == "contour"))
+    labels = pipeline.counted(plan.counts(), policy)
+    return Outcome(source=str(task.source), status="done", faces=plan.faces, labels=labels, plan=lines)
 
 
 def _check(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcome:
@@ -122,7 +125,7 @@ def _check(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outco
     finder = policy.model_copy(update={"detector": None, "min_score": None})
     original = None
     if task.original is not None:
-        original = Original(task.original, pipeline.detector_of(finder, setup.threads), policy.cover)
+        original = Original(task.original, pipeline.detector_of(finder, setup.threads), policy.area)
     least = MIN_SCORE if policy.min_score is None else policy.min_score
     found = check(
         task.source,
@@ -161,5 +164,6 @@ def _written(made: pipeline.Veiled) -> Outcome:
         faces=made.faces,
         visible=made.kept,
         frames=made.frames,
+        labels=made.labels,
         notes=made.notes,
     )

@@ -26,17 +26,20 @@ CLAIMS: dict[Privacy, str] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
-    """The geometry of the n faces in one patch, in the patch's pixels; it may reach beyond the patch.
+    """The geometry of the n faces in one patch, or of what else is covered, in the patch's pixels.
 
+    It may reach beyond the patch.
     covers: float32 (n, 4), xyxy, the rectangle around each face's cover, not yet rounded or clipped.
     boxes: float32 (n, 4), xyxy, the faces. For `independent` and `bounded` methods these are derived from the cover,
         never the detector's own: the geometry of a face identifies people too.
-    landmarks: float32 (n, 5, 2) or None; None for `independent` and `bounded` methods, always.
+    landmarks: float32 (n, 5, 2) or None, NaN where one has none; None for `independent` and `bounded` methods, always.
+    labels: what each is; None: all are faces.
     """
 
     covers: Floats
     boxes: Floats
     landmarks: Floats | None = None
+    labels: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.covers)

@@ -21,7 +21,7 @@ import numpy as np
 
 from faceveil import plugins
 from faceveil.deidentify.base import Deidentifier
-from faceveil.deidentify.cover import place
+from faceveil.deidentify.cover import covers_of
 from faceveil.deidentify.scene import PixelCanvas, Scene
 from faceveil.errors import RequestError
 from faceveil.planes import Grid
@@ -30,13 +30,14 @@ from faceveil.types import Frame
 if TYPE_CHECKING:
     from faceveil.deidentify.scene import Canvas
     from faceveil.planes import Window
-    from faceveil.policy import Cover
+    from faceveil.policy import Area
     from faceveil.types import FramePlan, Mask, Pixels
 
 
-def paint(frame: Frame, plan: FramePlan, cover: Cover, seed: int | None = None) -> Frame:
+def paint(frame: Frame, plan: FramePlan, area: Area, seed: int | None = None) -> Frame:
     """The frame with every region of its plan hidden by the region's method; the frame itself stays untouched.
 
+    area: how much of a face is covered; what else there is has covers of its own (`faceveil.deidentify.cover`).
     seed: of random methods; the same seed gives the same bytes. None takes the system's entropy. Whoever knows the
     seed can subtract the noise of a `bounded` method: fixed seeds are for experiments.
 
@@ -44,32 +45,32 @@ def paint(frame: Frame, plan: FramePlan, cover: Cover, seed: int | None = None) 
     gives the frame itself. Raises `RequestError` where the plan is for a picture of another size or names a method or
     setting that does not exist.
     """
-    return _painted(frame, plan, cover, seed)
+    return _painted(frame, plan, area, seed)
 
 
-def paint_area(frame: Frame, plan: FramePlan, cover: Cover, seed: int | None = None) -> tuple[Frame, Mask]:
+def paint_area(frame: Frame, plan: FramePlan, area: Area, seed: int | None = None) -> tuple[Frame, Mask]:
     """What `paint` gives, and where: (H, W), True for covered pixels and their soft edge.
 
-    The area follows from plan and cover alone, never from pixels: what is written anew must not tell what was there.
+    Where follows from plan and area alone, never from pixels: what is written anew must not tell what was there.
     """
-    area = np.zeros((frame.height, frame.width), bool)
-    return _painted(frame, plan, cover, seed, area), area
+    where = np.zeros((frame.height, frame.width), bool)
+    return _painted(frame, plan, area, seed, where), where
 
 
-def _painted(frame: Frame, plan: FramePlan, cover: Cover, seed: int | None, area: Mask | None = None) -> Frame:
+def _painted(frame: Frame, plan: FramePlan, area: Area, seed: int | None, where: Mask | None = None) -> Frame:
     if not checked(plan, (frame.width, frame.height)):
         return frame
-    picture = _Picture(frame, area)
-    scene(picture, plan, cover, seed).paint()
+    picture = _Picture(frame, where)
+    scene(picture, plan, area, seed).paint()
     return Frame(picture.out, frame.alpha, frame.index, frame.time)
 
 
 class _Picture(PixelCanvas):
-    """A still picture. `out` is the only array of its size that is made; `area`, (H, W), is noted if given."""
+    """A still picture. `out` is the only array of its size that is made; `painted`, (H, W), is noted if given."""
 
-    def __init__(self, frame: Frame, area: Mask | None) -> None:
+    def __init__(self, frame: Frame, painted: Mask | None) -> None:
         self.grid, self.index = Grid(frame.width, frame.height), frame.index
-        self.pixels, self.area = frame.pixels, area
+        self.pixels, self.painted = frame.pixels, painted
         self.out = frame.pixels.copy()
 
     def before(self, window: Window) -> Pixels:
@@ -82,9 +83,9 @@ class _Picture(PixelCanvas):
 
     def put(self, window: Window, pixels: Pixels, where: Mask) -> None:
         """Nothing but the note: `now` gives a view, and what was painted on it is there."""
-        if self.area is not None:
+        if self.painted is not None:
             x1, y1, x2, y2 = window
-            self.area[y1:y2, x1:x2] |= where
+            self.painted[y1:y2, x1:x2] |= where
 
 
 def checked(plan: FramePlan, size: tuple[int, int]) -> bool:
@@ -96,14 +97,13 @@ def checked(plan: FramePlan, size: tuple[int, int]) -> bool:
     return len(plan.regions) > 0
 
 
-def scene(canvas: Canvas, plan: FramePlan, cover: Cover, seed: int | None) -> Scene:
+def scene(canvas: Canvas, plan: FramePlan, area: Area, seed: int | None) -> Scene:
     """A plan, ready to be painted on a canvas of its size. Raises `RequestError` for methods that do not exist."""
     made = {spec: method(spec) for spec in dict.fromkeys(plan.methods)}
     equal: dict[Deidentifier, Deidentifier] = {}  # "veil" and " veil" are one method, and their covers one area
     methods = tuple(equal.setdefault(made[spec], made[spec]) for spec in plan.methods)
     entropy = secrets.randbits(128) if seed is None else seed
-    covers = place(plan.regions.xyxy, cover, tracked=plan.regions.track is not None)
-    return Scene(canvas, plan.regions, methods, covers, entropy)
+    return Scene(canvas, plan.regions, methods, covers_of(plan.regions, area), entropy)
 
 
 def method(spec: str) -> Deidentifier:

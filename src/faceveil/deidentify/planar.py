@@ -14,11 +14,11 @@ from faceveil.planes import grid_of, patch, put
 
 if TYPE_CHECKING:
     from faceveil.planes import Window
-    from faceveil.policy import Cover
+    from faceveil.policy import Area
     from faceveil.types import FramePlan, Mask, Pixels, Planes
 
 
-def paint_planes(planes: Planes, plan: FramePlan, cover: Cover, seed: int | None = None) -> Planes:
+def paint_planes(planes: Planes, plan: FramePlan, area: Area, seed: int | None = None) -> Planes:
     """The frame with every region of its plan hidden by the region's method; the planes themselves stay untouched.
 
     Only painted patches are converted to RGB and back. All other samples stay bit for bit; where nothing is painted
@@ -33,7 +33,7 @@ def paint_planes(planes: Planes, plan: FramePlan, cover: Cover, seed: int | None
     if not checked(plan, planes.size):
         return planes
     canvas = _Samples(planes)
-    whole = scene(canvas, plan, cover, seed)
+    whole = scene(canvas, plan, area, seed)
     smooth = np.array([paints_cells(kernel, planes) for kernel in whole.methods])
     whole.paint(~smooth)
     if smooth.any():

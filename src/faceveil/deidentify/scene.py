@@ -238,12 +238,12 @@ class Scene:
         """The geometry that a method may know, in the window's pixels."""
         corner = np.array([window[0], window[1]] * 2, np.float32)
         covers = (self.rects[group] - corner).astype(np.float32)
+        labels = None if self.regions.label is None else tuple(self.regions.label[group].tolist())
         if self.methods[group[0]].promise != "cosmetic":
-            return Faces(covers, self.covers.boxes[group] - corner)
+            return Faces(covers, self.covers.boxes[group] - corner, labels=labels)
         marks = self.regions.landmarks
-        return Faces(
-            covers, self.regions.xyxy[group] - corner, None if marks is None else marks[group] - corner[None, None, :2]
-        )
+        marks = None if marks is None else marks[group] - corner[None, None, :2]
+        return Faces(covers, self.regions.xyxy[group] - corner, marks, labels)
 
     def _rng(self, region: np.intp) -> np.random.Generator:
         """Randomness by frame and region, so that the order of painting is of no account.

@@ -11,6 +11,7 @@ import numpy as np
 
 from faceveil.deidentify.base import Deidentifier, Faces, Patch, Privacy
 from faceveil.deidentify.coarse import enlarged, means, step_of
+from faceveil.types import FACE
 
 if TYPE_CHECKING:
     from faceveil.types import Floats, Mask, Pixels
@@ -39,7 +40,8 @@ class Veil(Deidentifier):
     The fill is a membrane (Laplace's equation with the ring as its border, solved on a pyramid), so colours run on
     through the cover without an edge. A grey head, its lightness taken from the fill, keeps a person readable as a
     person. It is grey because a skin tone would be wrong for most. Covers that touch are filled as one area, each
-    with its own head. Without a ring, where the cover fills the whole picture, the ground is mid-grey.
+    with its own head; what is no face gets none. Without a ring, where the cover fills the whole picture, the ground
+    is mid-grey.
 
     The idea of the fill: Perez et al., "Poisson image editing", SIGGRAPH 2003; Burt, "Moment images, polynomial fit
     filters", 1988, for the pyramid.
@@ -66,6 +68,8 @@ class Veil(Deidentifier):
 def _step(patch: Patch) -> int:
     """Width of a cell in pixels: by the smallest face, unless that makes too many cells."""
     sizes = patch.faces.covers[:, 2] - patch.faces.covers[:, 0]
+    if patch.faces.labels is not None:  # a plate is lower than it is wide
+        sizes = np.minimum(sizes, patch.faces.covers[:, 3] - patch.faces.covers[:, 1])
     height, width = patch.known.shape
     narrow = min(float(sizes.min()), 4.0 * max(height, width))
     across, most = MOVING if patch.moving else (CELLS, MOST_CELLS)
@@ -133,7 +137,10 @@ def _heads(fill: Floats, faces: Faces, step: int) -> Floats:
     rows = (np.arange(fill.shape[0], dtype=np.float32) + 0.5) * step
     columns = (np.arange(fill.shape[1], dtype=np.float32) + 0.5) * step
     across, down = columns.tolist(), rows.tolist()
-    for x1, y1, x2, y2 in faces.boxes.tolist():
+    boxes = faces.boxes
+    if faces.labels is not None:
+        boxes = boxes[[label == FACE for label in faces.labels]]
+    for x1, y1, x2, y2 in boxes.tolist():
         cx, cy = (x1 + x2) / 2, (y1 + y2) / 2
         rx, ry = HEAD[0] * (x2 - x1), HEAD[1] * (y2 - y1)
         left, right = (bisect_left(across, cx + side * rx) for side in (-1.4, 1.4))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 from faceveil import plugins
 from faceveil.errors import RequestError
+from faceveil.types import FACE
 
 if TYPE_CHECKING:
     from faceveil.detect.base import Detector
     from faceveil.detect.runtime import Runtime
 
-__all__ = ["PRESETS", "build"]
+__all__ = ["FINDERS", "PRESETS", "build"]
 
 PRESETS = {
     "fast": "centerface:size=640",
@@ -26,19 +27,64 @@ PRESETS = {
 }
 """How hard to look. What each finds, misses and costs: docs/detectors.md."""
 
+FINDERS = {"plate": "plate-haar", "person": "person-hog"}
+"""What looks for a label where no detector is named. Faces are looked for as the preset says."""
 
-def build(preset: str, detector: str | None, runtime: Runtime, min_score: float | None = None) -> Detector:
+
+def build(
+    preset: str,
+    detector: str | None,
+    runtime: Runtime,
+    min_score: float | None = None,
+    cover: tuple[str, ...] = (FACE,),
+) -> Detector:
     """The detector that a preset or, where given, a spec describes, bound to `runtime`.
 
     min_score: regions below it are dropped, beside the detector's own threshold.
-    Raises `RequestError` for an unknown preset, a spec that is wrong, or one that would send originals to a service
-    without `runtime.cloud`; `MissingExtra` for a part not installed.
+    cover: the labels that are looked for. It gives no others, and it gives all of them.
+    Raises `RequestError` for an unknown preset, a spec that is wrong, a label that nothing gives, or a spec that would
+    send originals to a service without `runtime.cloud`; `MissingExtra` for a part not installed.
     """
-    if detector is None and preset not in PRESETS:
-        raise RequestError(f"no preset is called '{preset}'", hint="known: " + ", ".join(PRESETS))
-    made = cast("Detector", plugins.make(plugins.DETECT, PRESETS[preset] if detector is None else detector))
+    made = _of_preset(preset, cover) if detector is None else _of_spec(detector, cover)
     if min_score is not None:
         from faceveil.detect.compose import AtLeast  # noqa: PLC0415  # pulls in numpy only when it is used
 
         made = AtLeast(detector=made, least=min_score)
     return made.on(runtime)
+
+
+def _of_preset(preset: str, cover: tuple[str, ...]) -> Detector:
+    """The preset for faces, and what finds each other label."""
+    if preset not in PRESETS:
+        raise RequestError(f"no preset is called '{preset}'", hint="known: " + ", ".join(PRESETS))
+    specs = {FACE: PRESETS[preset], **FINDERS}
+    for label in cover:
+        if label not in specs:
+            known = ", ".join(specs)
+            raise RequestError(f"nothing here finds '{label}' by itself, only {known}", hint="name a detector with -d")
+    parts = tuple(_made(specs[label]) for label in cover)
+    if len(parts) == 1:
+        return parts[0]
+    from faceveil.detect.compose import Union  # noqa: PLC0415  # loads OpenCV
+
+    return Union(detectors=parts)
+
+
+def _of_spec(spec: str, cover: tuple[str, ...]) -> Detector:
+    """A detector by its spec, and of what it finds no more than is looked for."""
+    made = _made(spec)
+    given = made.gives_labels
+    for label in cover:
+        if label not in given:
+            unite = f"unite it with one that does, as in union({made.name}, {FINDERS.get(label)})"
+            cure = unite if label in FINDERS else f"say cover={','.join(given)}"
+            raise RequestError(f"detector '{made.spec}' finds {' and '.join(given)}, not {label}", hint=cure)
+    if set(given) <= set(cover):
+        return made
+    from faceveil.detect.compose import Only  # noqa: PLC0415
+
+    return Only(detector=made, of=cover)
+
+
+def _made(spec: str) -> Detector:
+    return cast("Detector", plugins.make(plugins.DETECT, spec))

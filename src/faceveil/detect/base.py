@@ -25,8 +25,10 @@ class Detector(Plugin, ABC):
     """The model files it may load: those of this package as `models/manifest.json` names them, others by their names in
     the catalogue."""
     landmarks: ClassVar[bool] = False
-    """Whether its regions carry five landmarks; for compositions see `gives_landmarks`."""
+    """Whether its faces carry five landmarks; for compositions see `gives_landmarks`."""
 
+    outline: ClassVar[bool] = False
+    """Whether its faces carry an outline; for compositions see `gives_outline`."""
     labels: ClassVar[tuple[str, ...]] = (FACE,)
     """What its regions may be; for compositions see `gives_labels`."""
 
@@ -34,8 +36,13 @@ class Detector(Plugin, ABC):
 
     @property
     def gives_landmarks(self) -> bool:
-        """Whether the regions of this very detector carry five landmarks; compositions ask their parts."""
+        """Whether the faces of this very detector carry five landmarks; compositions ask their parts."""
         return self.landmarks
+
+    @property
+    def gives_outline(self) -> bool:
+        """Whether the faces of this very detector carry an outline; compositions ask their parts."""
+        return self.outline
 
     @property
     def gives_labels(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Whatever one of the parts finds is found by the whole: a region goes only where 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -13,7 +14,7 @@ from pydantic import Field, model_validator
 
 from faceveil.detect import boxes
 from faceveil.detect.base import Detector
-from faceveil.types import Frame, Regions
+from faceveil.types import FACE, Frame, Regions
 
 if TYPE_CHECKING:
     from faceveil.detect.runtime import Runtime
@@ -26,7 +27,10 @@ Limit = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Composed(Detector):
-    """What all compositions share: their parts run where they run, and give landmarks only if all parts do."""
+    """What all compositions share: their parts run where they run, and what not all parts know of a face is not told.
+
+    Regions of different labels never stand for each other: a plate on a person is a region of its own.
+    """
 
     @property
     def parts(self) -> tuple[Detector, ...]:
@@ -36,8 +40,17 @@ class _Composed(Detector):
 
     @property
     def gives_landmarks(self) -> bool:
-        """Whether its regions carry five landmarks: only if those of every part do."""
-        return all(part.gives_landmarks for part in self.parts)
+        """Whether its faces carry five landmarks: only if those of every part that finds faces do."""
+        return self._all_faces("gives_landmarks")
+
+    @property
+    def gives_outline(self) -> bool:
+        """Whether its faces carry an outline: only if those of every part that finds faces do."""
+        return self._all_faces("gives_outline")
+
+    def _all_faces(self, give: str) -> bool:
+        finders = [part for part in self.parts if FACE in part.gives_labels]
+        return FACE in self.gives_labels and all(getattr(part, give) for part in finders)
 
     @property
     def gives_labels(self) -> tuple[str, ...]:
@@ -71,7 +84,7 @@ class Union(_Composed):
         found = Regions()
         for detector in self.detectors:
             found = _added(found, detector(frame), self.iou)
-        return _landmarks_if(self.gives_landmarks, _sorted(found))
+        return _told(self, _sorted(found))
 
 
 class Scales(_Composed):
@@ -156,6 +169,28 @@ class Tiles(_Composed):
         return [round(i * (length - self.size) / (count - 1)) for i in range(count)]
 
 
+class Only(_Composed):
+    """What a detector finds of some labels, and nothing else."""
+
+    name: ClassVar[str] = "only"
+    positional: ClassVar[str] = "detector"
+
+    detector: Detector
+    """A detector of several labels."""
+    of: tuple[str, ...] = Field((FACE,), min_length=1)
+    """The labels that are passed on."""
+
+    @property
+    def gives_labels(self) -> tuple[str, ...]:
+        """The labels of the detector that are passed on."""
+        return tuple(label for label in self.detector.gives_labels if label in self.of)
+
+    def __call__(self, frame: Frame) -> Regions:
+        """Regions of one frame, best score first."""
+        found = self.detector(frame)
+        return _told(self, found[np.isin(found.labels, self.of)])
+
+
 class AtLeast(_Composed):
     """Only regions of a score and above. Made by `faceveil.detect.build`, not by name."""
 
@@ -180,9 +215,10 @@ class AtLeast(_Composed):
 
 def _best(found: Regions, limit: float) -> Regions:
     """One region for each face, best score first; its box is the mean of all that were seen there, by score."""
+    if found.label is not None and len(labels := np.unique(found.label)) > 1:
+        return _sorted(Regions.concatenate([_best(found.of(label), limit) for label in labels.tolist()]))
     kept = boxes.best(found.xyxy, found.score, limit)
-    marks = None if found.landmarks is None else found.landmarks[kept]
-    return Regions(boxes.voted(found.xyxy, found.score, kept, limit), found.score[kept], marks)
+    return replace(found[kept], xyxy=boxes.voted(found.xyxy, found.score, kept, limit))
 
 
 def _sorted(found: Regions) -> Regions:
@@ -194,14 +230,21 @@ def _added(found: Regions, more: Regions, limit: float, over: boxes.Over = "unio
     if not len(found) or not len(more):
         return Regions.concatenate([found, more])
     shared = boxes.overlap(more.xyxy, found.xyxy, over)
+    shared[more.labels[:, None] != found.labels[None]] = 0
     seen = shared.max(1) > limit
     score = found.score.copy()
     np.maximum.at(score, shared.argmax(1)[seen], more.score[seen])
-    return Regions.concatenate([Regions(found.xyxy, score, found.landmarks), more[~seen]])
+    return Regions.concatenate([replace(found, score=score), more[~seen]])
 
 
 def _landmarks_if(wanted: bool, found: Regions) -> Regions:
-    return found if wanted or found.landmarks is None else Regions(found.xyxy, found.score)
+    return found if wanted or found.landmarks is None else replace(found, landmarks=None)
+
+
+def _told(by: Detector, found: Regions) -> Regions:
+    """The regions without what a detector does not give for all of its faces."""
+    found = _landmarks_if(by.gives_landmarks, found)
+    return found if by.gives_outline or found.outline is None else replace(found, outline=None)
 
 
 def _unmirrored(found: Regions, width: int) -> Regions:
@@ -212,13 +255,12 @@ def _unmirrored(found: Regions, width: int) -> Regions:
     if found.landmarks is not None:
         marks = found.landmarks[:, MIRRORED].copy()
         marks[..., 0] = width - marks[..., 0]
-    return Regions(xyxy, found.score, marks)
+    outline = None if found.outline is None else np.array([width, 0], np.float32) + found.outline * (-1, 1)
+    return replace(found, xyxy=xyxy, landmarks=marks, outline=outline)
 
 
 def _moved(found: Regions, x: int, y: int) -> Regions:
-    by = np.array([x, y], np.float32)
-    marks = None if found.landmarks is None else found.landmarks + by
-    return Regions(found.xyxy + np.tile(by, 2), found.score, marks)
+    return found.mapped(np.ones(2), np.array([x, y]))
 
 
 def _at_cut(xyxy: Any, tile: tuple[int, int, int, int], picture: tuple[int, int]) -> Any:

@@ -13,7 +13,7 @@ from faceveil.errors import RequestError
 from faceveil.jobs import peekingduck
 from faceveil.jobs.complaints import complaint
 from faceveil.jobs.texts import Sources, Text, Texts
-from faceveil.jobs.written import Written
+from faceveil.jobs.written import Where, Written
 from faceveil.live import LiveSettings
 from faceveil.policy import Policy
 
@@ -111,14 +111,16 @@ def _loaded(written: Written) -> Loaded:
         job = Job(**written.value)
     except ValidationError as error:
         raise complaint(written, Job, error) from None
-    for field, group in (("detector", plugins.DETECT), ("method", plugins.DEIDENTIFY)):
-        spec = getattr(job, field)
-        if spec is not None:
-            try:
-                plugins.make(group, spec)
-            except RequestError as error:
-                named = "" if error.message.startswith(field) else f"{field}: "
-                raise written.error((field,), named + error.message, hint=error.hint) from None
+    specs: list[tuple[Where, str, str]] = [(("method",), plugins.DEIDENTIFY, job.method)]
+    specs += [(("methods", label), plugins.DEIDENTIFY, spec) for label, spec in job.methods.items()]
+    if job.detector is not None:
+        specs.append((("detector",), plugins.DETECT, job.detector))
+    for where, group, spec in specs:
+        try:
+            plugins.make(group, spec)
+        except RequestError as error:
+            named = "" if error.message.startswith(str(where[0])) else f"{where[0]}: "
+            raise written.error(where, named + error.message, hint=error.hint) from None
     return Loaded(job, notes, written)
 
 

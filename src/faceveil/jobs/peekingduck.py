@@ -7,7 +7,7 @@ by name, what has no effect here is noted.
 PeekingDuck covers the box that the detector draws. The file does not ask for so little, it only has no word for more,
 and behind a black box of the face's size people are still named (docs/privacy.md): so the cover is our default, and
 the mosaic's cells are larger than PeekingDuck's by as much. In the printed job,
-`cover: width=1,height=1,up=0,shape=box,regular=false` gives its geometry.
+`area: width=1,height=1,up=0,shape=box,regular=false` gives its geometry.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from faceveil.live.report import LiveReport, Meter
 from faceveil.live.settings import LiveSettings, expect_live
 from faceveil.live.sinks import Sink, make
 from faceveil.live.sources import Source, source_of
+from faceveil.pipeline.base import methods_for
 from faceveil.pipeline.video import tracking
 from faceveil.pipeline.watch import Looks, watch
 from faceveil.policy import Policy
@@ -98,7 +99,7 @@ def run(  # noqa: PLR0913  (each is a choice of its own, and all have defaults)
     opened = source if isinstance(source, Source) else source_of(source, settings)
     _warm_up(looks)
     made = _opened(sinks, policy, settings, overwrite=overwrite)
-    meter = Meter(opened.name, tuple(sink.name for sink in made))
+    meter = Meter(opened.name, tuple(sink.name for sink in made), policy.cover)
     live = _Run(opened, made, policy, settings, looks, meter, stop or threading.Event(), announce or (lambda _: None))
     return live(progress or (lambda _: None))
 
@@ -122,7 +123,8 @@ def _warm_up(looks: Looks) -> None:
     """Load the networks before the first picture comes: it takes longer than a frame may wait."""
     import numpy as np  # noqa: PLC0415
 
-    for detector, side in dict.fromkeys(looks.whole):
+    beside = () if looks.beside is None else ((looks.beside, 0),)
+    for detector, side in dict.fromkeys((*looks.whole, *beside)):
         detector(Frame(np.zeros((min(side or 64, 720), side or 64, 3), np.uint8)))
 
 
@@ -298,11 +300,12 @@ class _Run:
         return Tracker(moment.size, tracking(self.policy), horizon, held=max(2, min(held, 400)))
 
     def _count(self, settled: Settled, known: int) -> int:
-        """Faces are numbered from 0 in each scene; how many of this scene are counted now."""
+        """Tracks are numbered from 0 in each scene; how many of this scene are counted now."""
         track = settled.regions.track
-        most = max(known, int(track.max()) + 1) if track is not None and len(track) else known
-        self.meter.add("faces", most - known)
-        return most
+        if track is None or not len(track) or int(track.max()) < known:
+            return known
+        self.meter.found(settled.regions[track >= known].counts())
+        return int(track.max()) + 1
 
     def _show(self, arrival: Arrival, settled: Settled) -> None:
         """Paint a frame and pass it on when it is old enough."""
@@ -318,9 +321,9 @@ class _Run:
         if missed:
             moment = veiled(moment)
         else:
-            methods = (self.policy.method,) * len(settled.regions)
+            methods = methods_for(settled.regions, self.policy)
             plan = FramePlan(settled.regions, methods, moment.size, moment.index, moment.time)
-            moment = paint_planes(moment, plan, self.policy.cover, self.seed)
+            moment = paint_planes(moment, plan, self.policy.area, self.seed)
         if self.halt.wait(max(0.0, arrival.at + self.settings.delay - time.monotonic())):
             return
         self.meter.passed(arrival.at, len(settled.regions), veiled=missed)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from faceveil import detect
 from faceveil.detect.runtime import Runtime
 from faceveil.pipeline import detector_of
-from faceveil.pipeline.watch import LOWEST, Looks
+from faceveil.pipeline.watch import LOWEST, Looks, beside_faces
 from faceveil.policy import Policy
+from faceveil.types import FACE
 
 TURN = 8
 """Frames from one thorough look to the next with `balanced`. Files are looked at closely between two such looks, which
@@ -16,16 +17,18 @@ at 25 frames a second 0.32 s lie between two, less than the delay."""
 
 
 def looks_of(policy: Policy, threads: int) -> Looks:
-    """What a policy asks for. A detector of the user's own, and `thorough`, look at every frame in full."""
-    detector = detector_of(policy, threads)  # checks what the method needs, too
+    """What a policy asks for. A detector of the user's own, and `thorough`, look at every frame in full.
+
+    What is to be covered beside faces is looked for in every frame too.
+    """
+    detector = detector_of(policy, threads)  # checks what the policy needs, too
     every = policy.every or 1
-    if policy.detector is not None or policy.preset == "thorough":
+    if policy.detector is not None or policy.preset == "thorough" or FACE not in policy.cover:
         return Looks(((detector, 0),), every=every)
 
     def look(size: int) -> tuple[detect.base.Detector, int]:
         spec = f"centerface:size={size},score_threshold={LOWEST}"
         return detect.build(policy.preset, spec, Runtime(policy.provider, threads)), size
 
-    if policy.preset == "fast":
-        return Looks((look(640),), every=every)
-    return Looks((look(1280), *[look(640)] * (TURN - 1)), every=every)
+    whole = (look(640),) if policy.preset == "fast" else (look(1280), *[look(640)] * (TURN - 1))
+    return Looks(whole, beside=beside_faces(policy, threads), every=every)

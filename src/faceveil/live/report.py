@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from faceveil.types import FACE
+
 State = Literal["connecting", "live", "reconnecting", "ended"]
 
 RECENT_S = 2.0  # over which the rate on the preview page is taken
@@ -23,7 +25,8 @@ class LiveReport:
     frames: pictures that came in. shown: passed on with their faces covered. veiled: passed on covered as a whole, as
     nobody had looked at them. dropped: never passed on; damaged: those of them that could not be decoded.
     fps: frames passed on a second, over the whole run. latency_ms: median, 95th percentile and greatest time from a
-    frame's arrival until a sink was done with it. faces: tracks. reconnects: of the source and of receivers.
+    frame's arrival until a sink was done with it. faces: tracks. labels: tracks of each label, where more than faces is
+    covered. reconnects: of the source and of receivers.
     skipped: frames that a sink was too slow to take, by sink. error: why the run ended early, or empty.
     """
 
@@ -41,15 +44,18 @@ class LiveReport:
     latency_ms: tuple[int, int, int] = (0, 0, 0)
     skipped: dict[str, int] = field(default_factory=dict)
     error: str = ""
+    labels: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, the latencies by name."""
-        return {**asdict(self), "latency_ms": dict(zip(("median", "p95", "max"), self.latency_ms, strict=True))}
+        account = {**asdict(self), "latency_ms": dict(zip(("median", "p95", "max"), self.latency_ms, strict=True))}
+        return account if self.labels else {key: value for key, value in account.items() if key != "labels"}
 
     def sentence(self) -> str:
         """One line for people."""
         median, p95, most = self.latency_ms
-        faces = f"{self.faces} face{'' if self.faces == 1 else 's'}"
+        counts = self.labels or {FACE: self.faces}
+        faces = ", ".join(f"{n} {label}{'' if n == 1 else 's'}" for label, n in counts.items())
         veiled = f", {self.veiled} covered as a whole" if self.veiled else ""
         skipped = f", {sum(self.skipped.values())} skipped by slow sinks" if self.skipped else ""
         again = f", {self.reconnects} reconnects" if self.reconnects else ""
@@ -63,10 +69,11 @@ class LiveReport:
 class Meter:
     """Counts from several threads."""
 
-    def __init__(self, source: str, sinks: tuple[str, ...]) -> None:
+    def __init__(self, source: str, sinks: tuple[str, ...], cover: tuple[str, ...] = (FACE,)) -> None:
         self._lock = threading.Lock()
+        self._labels = dict.fromkeys(cover, 0)
         self._source, self._sinks = source, sinks
-        self._counts = dict.fromkeys(("frames", "shown", "veiled", "dropped", "damaged", "faces", "reconnects"), 0)
+        self._counts = dict.fromkeys(("frames", "shown", "veiled", "dropped", "damaged", "reconnects"), 0)
         self._skipped: dict[str, int] = {}
         self._latencies = np.zeros(LONGEST_MS + 1, np.int64)
         self._recent: deque[float] = deque(maxlen=1000)
@@ -82,13 +89,19 @@ class Meter:
             if what == "frames" and not self._begun:
                 self._begun = time.monotonic()
 
-    def passed(self, arrived: float, faces: int, *, veiled: bool) -> None:
-        """A frame that arrived then has gone to the sinks, with so many faces covered."""
+    def found(self, counts: dict[str, int]) -> None:
+        """So many new tracks of each label."""
+        with self._lock:
+            for label, count in counts.items():
+                self._labels[label] = self._labels.get(label, 0) + count
+
+    def passed(self, arrived: float, covered: int, *, veiled: bool) -> None:
+        """A frame that arrived then has gone to the sinks, with so much covered."""
         now = time.monotonic()
         with self._lock:
             self._counts["veiled" if veiled else "shown"] += 1
             self._recent.append(now)
-            self._now = (faces, round((now - arrived) * 1000))
+            self._now = (covered, round((now - arrived) * 1000))
 
     def done(self, arrived: float) -> None:
         """A sink is done with a frame that arrived then."""
@@ -118,10 +131,10 @@ class Meter:
         with self._lock:
             now = time.monotonic()
             recent = sum(1 for moment in self._recent if now - moment <= RECENT_S)
-            faces, latency = self._now
+            covered, latency = self._now
             counts = {key: self._counts[key] for key in ("shown", "veiled", "dropped")}
             said = {"state": self._state, "reason": self._reason, "source": self._source}
-            return {**said, **counts, "fps": recent / RECENT_S, "faces": faces, "latency_ms": latency}
+            return {**said, **counts, "fps": recent / RECENT_S, "covered": covered, "latency_ms": latency}
 
     def report(self, error: str = "") -> LiveReport:
         """The account so far."""
@@ -132,11 +145,13 @@ class Meter:
                 self._source,
                 self._sinks,
                 **self._counts,
+                faces=self._labels.get(FACE, 0),
                 seconds=round(seconds, 3),
                 fps=round(passed / seconds, 2) if seconds else 0.0,
                 latency_ms=self._percentiles(),
                 skipped=dict(self._skipped),
                 error=error,
+                labels={} if set(self._labels) == {FACE} else dict(self._labels),
             )
 
     def _percentiles(self) -> tuple[int, int, int]:

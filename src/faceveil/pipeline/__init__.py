@@ -21,6 +21,7 @@ from faceveil.pipeline.base import (
     Progress,
     Veiled,
     Watcher,
+    counted,
     default_output,
     detector_of,
     policy_from,
@@ -40,6 +41,7 @@ __all__ = [
     "Watcher",
     "analyse",
     "apply",
+    "counted",
     "default_output",
     "detector_of",
     "veil",
@@ -73,7 +75,7 @@ def veil(
     progress: Watcher | None = None,
     **settings: Any,
 ) -> Pixels | Veiled:
-    """Cover the faces of one picture or video.
+    """Cover the faces of one picture or video, and what else the policy names.
 
     Args:
         source: a picture or video file, or pixels: RGB, (H, W, 3), uint8 or uint16, upright.

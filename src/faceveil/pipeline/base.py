@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from faceveil import detect, media, plugins
 from faceveil.detect.base import Detector
 from faceveil.detect.runtime import Runtime
 from faceveil.errors import RequestError
 from faceveil.policy import Policy
+from faceveil.types import FACE
+
+if TYPE_CHECKING:
+    from faceveil.types import FramePlan, Mask, Regions
 
 SUFFIX = "_veiled"
 QUARANTINE = ".quarantine"
@@ -24,8 +30,9 @@ EVERY_S = 0.5  # between two calls of a watcher
 class Veiled:
     """What was done to one file.
 
-    output: where the result is. faces: regions found, in a video the faces that were followed; kept: how many of these
-    were left visible on purpose. frames: of a video, 0 for pictures.
+    output: where the result is. faces: how many were found, in a video those that were followed; labels: how many of
+    each label, where more than faces is covered. kept: how many of all these were left visible on purpose. frames: of a
+    video, 0 for pictures.
     notes: one sentence each on what was dropped, converted, or should be looked at.
     """
 
@@ -35,17 +42,22 @@ class Veiled:
     kept: int
     notes: tuple[str, ...] = ()
     frames: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a video is: frames done of how many (None: unknown), faces so far, frames a second, seconds left."""
+    """How far a video is: frames done of how many (None: unknown), faces so far, frames a second, seconds left.
+
+    labels: how many of each label so far, where more than faces is covered.
+    """
 
     frames: int
     total: int | None
     faces: int
     rate: float
     left: float | None
+    labels: dict[str, int] = field(default_factory=dict)
 
 
 Watcher = Callable[[Progress], None]
@@ -64,10 +76,11 @@ class Pace:
     told: float = 0.0
     frames: int = 0
     faces: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
 
-    def tick(self, frames: int, faces: int = 0) -> None:
+    def tick(self, frames: int, faces: int = 0, labels: dict[str, int] | None = None) -> None:
         """So many frames are done."""
-        self.frames, self.faces = frames, faces
+        self.frames, self.faces, self.labels = frames, faces, labels or {}
         self.alive()
 
     def alive(self) -> None:
@@ -78,7 +91,7 @@ class Pace:
         self.told = now
         rate = self.frames / max(now - self.started, 1e-3)
         left = max(self.total - self.frames, 0) / rate if self.total and rate else None
-        self.watcher(Progress(self.frames, self.total, self.faces, rate, left))
+        self.watcher(Progress(self.frames, self.total, self.faces, rate, left, self.labels))
 
 
 def default_output(source: Path) -> Path:
@@ -100,15 +113,58 @@ def policy_from(policy: Policy | None, settings: dict[str, Any]) -> Policy:
 
 @lru_cache(maxsize=4)
 def detector_of(policy: Policy, threads: int = 0) -> Detector:
-    """The detector that a policy asks for, with its method's needs checked. Raises `RequestError`, `MissingExtra`."""
-    method = plugins.make(plugins.DEIDENTIFY, policy.method)
+    """The detector that a policy asks for, with what else the policy needs of it checked.
+
+    Raises `RequestError`, `MissingExtra`.
+    """
+    expect_methods(policy)
     runtime = Runtime(policy.provider, threads, cloud=policy.allow_cloud)
-    detector = detect.build(policy.preset, policy.detector, runtime, policy.min_score)
+    detector = detect.build(policy.preset, policy.detector, runtime, policy.min_score, policy.cover)
+    if FACE not in policy.cover:
+        return detector
+    method = plugins.make(plugins.DEIDENTIFY, policy.method_of(FACE))
     if getattr(method, "needs_landmarks", False) and not detector.gives_landmarks:
         raise RequestError(f"method '{method.name}' needs landmarks, which detector '{detector.spec}' does not give")
+    if policy.area.shape == "contour" and not detector.gives_outline:
+        raise RequestError(
+            f"shape=contour needs the outline of a face, which detector '{detector.spec}' does not give",
+            hint="name one that does with -d (faceveil detectors)",
+        )
     return detector
 
 
-def hides(spec: str) -> bool:
-    """Whether what a method paints depends on nothing that it covers."""
-    return getattr(plugins.make(plugins.DEIDENTIFY, spec), "promise", "") == "independent"
+def expect_methods(policy: Policy) -> None:
+    """Raises `RequestError` where a method that a policy names does not exist, though nothing may be found for it."""
+    for spec in (policy.method, *policy.methods.values()):
+        plugins.make(plugins.DEIDENTIFY, spec)
+
+
+def methods_for(regions: Regions, policy: Policy) -> tuple[str, ...]:
+    """The method of each region, by its label."""
+    if regions.label is None:
+        return (policy.method_of(FACE),) * len(regions)
+    return tuple(policy.method_of(label) for label in regions.label.tolist())
+
+
+def hides(specs: Iterable[str]) -> bool:
+    """Whether what each of some methods paints depends on nothing that it covers."""
+    return all(getattr(plugins.make(plugins.DEIDENTIFY, spec), "promise", "") == "independent" for spec in specs)
+
+
+def kept(plan: FramePlan) -> Mask:
+    """Which regions of a plan stay visible, bool (n,)."""
+    return np.array([plugins.parse(method).name == "keep" for method in plan.methods], bool)
+
+
+def counted(found: Mapping[str, int], policy: Policy) -> dict[str, int]:
+    """How many of each label that a policy covers, those that were not found included; empty if faces alone are."""
+    return {} if policy.cover == (FACE,) and not set(found) - {FACE} else {**dict.fromkeys(policy.cover, 0), **found}
+
+
+def unverified(policy: Policy) -> tuple[str, ...]:
+    """One sentence on what is covered and not looked for when a result is verified, or none."""
+    others = [label for label in policy.cover if label != FACE]
+    if not policy.verifies or not others:
+        return ()
+    looked = "faces and leaks alone" if FACE in policy.cover else "leaks alone, as faces were to stay"
+    return (f"Verification looked for {looked}: nobody looked whether a {' or a '.join(others)} is still visible.",)

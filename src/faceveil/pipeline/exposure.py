@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import repeat
 from typing import TYPE_CHECKING
+
+from faceveil.types import FACE
 
 if TYPE_CHECKING:
     from faceveil.types import FramePlan
@@ -29,6 +32,7 @@ class _End:
 
 @dataclass(slots=True)
 class _Track:
+    label: str
     first: _End
     last: _End
     best: float
@@ -36,10 +40,10 @@ class _Track:
 
 @dataclass(slots=True)
 class Exposure:
-    """Watches the plan of a video, frame by frame; `notes` says in one sentence where to look."""
+    """Watches the plan of a video, frame by frame; `notes` says where to look, in one sentence for each label."""
 
     _tracks: dict[int, _Track] = field(default_factory=dict)
-    _times: list[Fraction] = field(default_factory=list)
+    _times: dict[str, list[Fraction]] = field(default_factory=dict)
     _begin: Fraction | None = None
     _end: Fraction = Fraction(0)
 
@@ -48,7 +52,8 @@ class Exposure:
         for track in self._tracks.values():
             ends: Iterable[tuple[_End, Fraction | None]] = ((track.first, self._begin), (track.last, self._end))
             if track.best >= CERTAIN:
-                self._times += [end.time for end, border in ends if end.middle and end.time != border]
+                times = [end.time for end, border in ends if end.middle and end.time != border]
+                self._times.setdefault(track.label, []).extend(times)
         self._tracks, self._begin = {}, None
 
     def add(self, plan: FramePlan) -> None:
@@ -59,28 +64,30 @@ class Exposure:
         regions = plan.regions
         if regions.track is None:
             return
-        for track, score, box in zip(
-            regions.track.tolist(), regions.score.tolist(), regions.xyxy.tolist(), strict=True
+        whats = repeat(FACE, len(regions)) if regions.label is None else regions.label.tolist()
+        for track, score, box, label in zip(
+            regions.track.tolist(), regions.score.tolist(), regions.xyxy.tolist(), whats, strict=True
         ):
             if score > 0:  # detected in this frame, not bridged or extended
-                self._see(track, score, _End(time, _in_the_middle(box, plan.size)))
+                self._see(track, label, score, _End(time, _in_the_middle(box, plan.size)))
 
     def notes(self) -> tuple[str, ...]:
-        """One sentence, or none."""
+        """One sentence for each label that came or went, or none."""
         self.cut()
-        if not self._times:
-            return ()
-        count = len(self._times)
-        times = ", ".join(_clock(time) for time in sorted(self._times)[:MOST])
-        more = f" and {count - MOST} times more" if count > MOST else ""
-        return (f"Look at {times}{more}: a face came or went in the middle of the picture there.",)
+        return tuple(_note(label, sorted(times)) for label, times in self._times.items() if times)
 
-    def _see(self, number: int, score: float, end: _End) -> None:
+    def _see(self, number: int, label: str, score: float, end: _End) -> None:
         track = self._tracks.get(number)
         if track is None:
-            self._tracks[number] = _Track(end, end, score)
+            self._tracks[number] = _Track(label, end, end, score)
         else:
             track.last, track.best = end, max(track.best, score)
+
+
+def _note(label: str, times: list[Fraction]) -> str:
+    some = ", ".join(_clock(time) for time in times[:MOST])
+    more = f" and {len(times) - MOST} times more" if len(times) > MOST else ""
+    return f"Look at {some}{more}: a {label} came or went in the middle of the picture there."
 
 
 def _in_the_middle(box: list[float], size: tuple[int, int]) -> bool:

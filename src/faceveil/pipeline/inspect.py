@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from faceveil import detect, media
 from faceveil.detect.runtime import Runtime
 from faceveil.errors import Refused
+from faceveil.types import FACE
 
 if TYPE_CHECKING:
     from faceveil.detect.base import Detector
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def inspect_picture(data: bytes, *, target: Path, aside: Path, policy: Policy, kept: dict[int, Floats]) -> None:
-    """Refuse a file in which a leak is found, or a face that was not kept."""
+    """Refuse a file in which a leak is found, or a face that was to be covered."""
     from faceveil.verify.check import examine  # noqa: PLC0415  (loads OpenCV)
 
-    found = examine(data, _detector(policy), kept=kept, metadata=policy.metadata)
+    found = _judged(examine(data, _detector(policy), kept=kept, metadata=policy.metadata), policy)
     if not found.clean:
         aside.parent.mkdir(parents=True, exist_ok=True)
         media.publish(aside, data, overwrite=True, mode=0o600)
@@ -36,7 +38,7 @@ def inspect_picture(data: bytes, *, target: Path, aside: Path, policy: Policy, k
 def inspect_video(
     target: Path, aside: Path, policy: Policy, kept: dict[int, Floats], pace: Pace
 ) -> Callable[[Path], None]:
-    """What refuses a finished video in which a leak is found, or a face that was not kept.
+    """What refuses a finished video in which a leak is found, or a face that was to be covered.
 
     kept: the boxes of faces that may be seen, by frame; it may still be filled while the video is made. pace: told of
     every frame that was looked at. Of a row of pictures each is looked at by itself, in their order.
@@ -52,7 +54,7 @@ def inspect_video(
         allowed = {0: kept[number]} if row and number in kept else {} if row else kept
         where = aside.with_name(aside.name % (number + 1)) if row else aside
         sound = policy.audio != "drop"
-        found = check(finished, _detector(policy), kept=allowed, allow_sound=sound, tell=pace.tick)
+        found = _judged(check(finished, _detector(policy), kept=allowed, allow_sound=sound, tell=pace.tick), policy)
         if row:
             pace.tick(number + 1)
         if not found.clean:
@@ -69,6 +71,11 @@ def _detector(policy: Policy) -> Detector:
     from faceveil.verify.check import DETECTOR  # noqa: PLC0415
 
     return detect.build(policy.preset, DETECTOR, Runtime(policy.provider, 1))
+
+
+def _judged(found: Check, policy: Policy) -> Check:
+    """What was found, without faces where a policy does not cover any."""
+    return found if FACE in policy.cover else replace(found, faces=())
 
 
 def _refuse(found: Check, target: Path, aside: Path) -> None:

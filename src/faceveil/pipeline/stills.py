@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -10,13 +11,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faceveil import media, plugins
+from faceveil import media
 from faceveil.detect.base import Detector
 from faceveil.errors import InputError
-from faceveil.pipeline.base import Veiled, detector_of, hides, quarantine_of
+from faceveil.pipeline.base import (
+    Veiled,
+    counted,
+    detector_of,
+    hides,
+    kept,
+    methods_for,
+    quarantine_of,
+    unverified,
+)
 from faceveil.pipeline.inspect import inspect_picture
 from faceveil.policy import Policy
-from faceveil.types import Frame, FramePlan, Plan
+from faceveil.types import FACE, Frame, FramePlan, Plan
 
 if TYPE_CHECKING:
     from faceveil.types import Floats, Mask, Pixels
@@ -33,7 +43,7 @@ def veil(path: Path, target: Path, policy: Policy, *, overwrite: bool, quarantin
     detector = detector_of(policy, threads)
     opened = media.open(path)
     frames = ((frame, look(frame, detector, policy)) for frame in opened)
-    return _write(opened, frames, path, target, policy, overwrite, quarantine, hidden=hides(policy.method))
+    return _write(opened, frames, path, target, policy, overwrite, quarantine, hidden=hides(policy.used))
 
 
 def analyse(source: Pixels | Path, policy: Policy, threads: int) -> Plan:
@@ -61,14 +71,14 @@ def apply(path: Path, plan: Plan, target: Path, *, overwrite: bool, quarantine: 
         raise InputError(f"{path} has changed since its plan was made", hint="make the plan anew")
     planned = {line.index: line for line in plan}
     frames = ((frame, _planned(planned, frame, path)) for frame in opened)
-    hidden = all(hides(method) for line in plan for method in line.methods)
+    hidden = hides({method for line in plan for method in line.methods})
     return _write(opened, frames, path, target, Policy.of(**plan.policy), overwrite, quarantine, hidden=hidden)
 
 
 def look(frame: Frame, detector: Detector, policy: Policy) -> FramePlan:
     """Find the faces of one frame and decide what to do with each."""
     regions = detector(frame)
-    return FramePlan(regions, (policy.method,) * len(regions), (frame.width, frame.height), frame.index, frame.time)
+    return FramePlan(regions, methods_for(regions, policy), (frame.width, frame.height), frame.index, frame.time)
 
 
 def _render(frame: Frame, plan: FramePlan, policy: Policy) -> tuple[Frame, Mask]:
@@ -79,7 +89,7 @@ def _render(frame: Frame, plan: FramePlan, policy: Policy) -> tuple[Frame, Mask]
         )
     from faceveil.deidentify.paint import paint_area  # noqa: PLC0415  (loads OpenCV: only where something is painted)
 
-    return paint_area(frame, plan, policy.cover, policy.seed)
+    return paint_area(frame, plan, policy.area, policy.seed)
 
 
 def _planned(lines: dict[int, FramePlan], frame: Frame, source: str | Path) -> FramePlan:
@@ -99,20 +109,23 @@ def _write(
     *,
     hidden: bool,
 ) -> Veiled:
-    faces = 0
-    kept: dict[int, Floats] = {}
+    found: Counter[str] = Counter()
+    visible = 0
+    shown: dict[int, Floats] = {}  # faces alone: what else stays visible is no leave to show a face
     aside = quarantine_of(target, quarantine)
     inspect = (
-        partial(inspect_picture, target=target, aside=aside, policy=policy, kept=kept) if policy.verifies else None
+        partial(inspect_picture, target=target, aside=aside, policy=policy, kept=shown) if policy.verifies else None
     )
-    info = replace(_described(source, policy), hidden=hidden)
+    info = replace(_described(source, policy), hidden=hidden if FACE in policy.cover else None)
     with media.create(target, info, overwrite=overwrite, inspect=inspect, source=source, jpeg=policy.jpeg_mode) as sink:
         for frame, plan in frames:
             sink.append(*_render(frame, plan, policy))
-            faces += len(plan.regions)
-            stays = np.array([plugins.parse(method).name == "keep" for method in plan.methods], bool)
-            kept[frame.index] = plan.regions.xyxy[stays]
-    return Veiled(path, target, faces, sum(map(len, kept.values())), info.notes + sink.notes)
+            found.update(plan.regions.counts())
+            stays = plan.regions[kept(plan)]
+            visible += len(stays)
+            shown[frame.index] = stays.of(FACE).xyxy
+    notes = info.notes + sink.notes + unverified(policy)
+    return Veiled(path, target, found[FACE], visible, notes, labels=counted(found, policy))
 
 
 def _described(source: media.Source, policy: Policy) -> media.Info:

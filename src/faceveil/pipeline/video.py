@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -18,15 +18,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from faceveil import plugins
 from faceveil.errors import InputError, UnreadableError
 from faceveil.pipeline.ahead import ahead, side_by_side
-from faceveil.pipeline.base import Pace, Veiled, Watcher, detector_of, quarantine_of
+from faceveil.pipeline.base import (
+    Pace,
+    Veiled,
+    Watcher,
+    counted,
+    detector_of,
+    kept,
+    methods_for,
+    quarantine_of,
+    unverified,
+)
 from faceveil.pipeline.exposure import Exposure
 from faceveil.pipeline.inspect import inspect_video
 from faceveil.pipeline.watch import Looks, Seen, watch
 from faceveil.policy import Policy
-from faceveil.types import FramePlan, Plan, Planes, Regions
+from faceveil.types import FACE, FramePlan, Plan, Planes, Regions
 
 if TYPE_CHECKING:
     from faceveil.media.video import VideoCoding, VideoSource, Work
@@ -59,8 +68,7 @@ def veil(order: Order) -> Veiled:
     from faceveil.media.video import Work, open_video  # noqa: PLC0415  (loads FFmpeg)
 
     policy = order.policy
-    plugins.make(plugins.DEIDENTIFY, policy.method)  # a wrong one is said even where no face is found
-    looks = Looks.of(policy, 1)
+    looks = Looks.of(policy, 1)  # what is wrong with the policy is said even where no face is found
     source = open_video(order.path, threads=order.threads, partial=policy.keep_partial)
     damage = _Damage(kept=policy.keep_partial)
     with Work.open(order.target, _key(source, policy)) as work:
@@ -111,7 +119,7 @@ def analyse(path: Path, policy: Policy, *, threads: int, progress: Watcher | Non
 
     detector = detector_of(policy).spec
     source = open_video(path, threads=threads)
-    count = _Count(Pace(source.info.frames, progress))
+    count = _Count(Pace(source.info.frames, progress), policy)
     frames = []
     with closing(ahead(watch(source, Looks.of(policy, 0)), AHEAD)) as seen:
         for _, plan in _tracked(seen, _tracker(source, policy), policy, count.pace, Exposure()):
@@ -188,7 +196,7 @@ def _tracked(
 
     def decided(settled: Settled) -> tuple[Planes, FramePlan]:
         moment, regions = held.popleft(), steady(settled).regions
-        plan = FramePlan(regions, (policy.method,) * len(regions), moment.size, moment.index, moment.time)
+        plan = FramePlan(regions, methods_for(regions, policy), moment.size, moment.index, moment.time)
         exposure.add(plan)
         return moment, plan
 
@@ -212,7 +220,7 @@ def _key(source: VideoSource, policy: Policy, plan: Plan | None = None) -> str:
     if plan is not None:
         from faceveil import plans  # noqa: PLC0415
 
-        parts += plans.lines(plan, landmarks=True)
+        parts += plans.lines(plan, landmarks=True, outline=True)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -256,6 +264,10 @@ def _to_line(seen: Seen) -> str:
         # As bytes: a resumed run must not differ by a rounding, and decimals took a millisecond of each frame.
         record["faces"] = np.asarray(_rows(found), "<f4").tobytes().hex()
         record["marks"] = found.landmarks is not None
+        if found.label is not None:
+            record["labels"] = found.label.tolist()
+        if found.outline is not None and len(found):
+            record["outline"] = found.outline.astype("<f4").tobytes().hex()
     return json.dumps(record)
 
 
@@ -273,7 +285,11 @@ def _from_line(line: str) -> tuple[Regions | None, bool]:
     width = 15 if record["marks"] else 5
     rows = np.frombuffer(bytes.fromhex(record["faces"]), "<f4").astype(np.float32).reshape(-1, width)
     marks = rows[:, 5:].reshape(-1, 5, 2) if record["marks"] else None
-    return Regions(rows[:, :4], rows[:, 4], marks), record["whole"]
+    label = np.array(record["labels"], np.str_) if "labels" in record else None
+    outline = None
+    if "outline" in record:
+        outline = np.frombuffer(bytes.fromhex(record["outline"]), "<f4").reshape(len(rows), -1, 2)
+    return Regions(rows[:, :4], rows[:, 4], marks, label=label, outline=outline), record["whole"]
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -281,34 +297,44 @@ def _from_line(line: str) -> tuple[Regions | None, bool]:
 
 @dataclass(slots=True)
 class _Count:
-    """Counts frames and faces.
+    """Counts frames, and faces and whatever else is covered.
 
-    visible: boxes of kept faces by frame. loose: the most regions in one frame of a plan without tracks.
+    visible: boxes of kept faces by frame. found: tracks by label. loose: the most regions by label in one frame of a
+    plan without tracks.
     """
 
     pace: Pace
+    policy: Policy
     frames: int = 0
-    loose: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+    loose: Counter[str] = field(default_factory=Counter)
     tracks: set[int] = field(default_factory=set)
     kept: set[int] = field(default_factory=set)
     visible: dict[int, Floats] = field(default_factory=dict)
 
     @property
     def faces(self) -> int:
-        return len(self.tracks) + self.loose
+        return self.found[FACE] + self.loose[FACE]
+
+    @property
+    def labels(self) -> dict[str, int]:
+        return counted(self.found + self.loose, self.policy)
 
     def add(self, plan: FramePlan) -> None:
         """Count one frame."""
         self.frames += 1
-        stays = np.array([plugins.parse(method).name == "keep" for method in plan.methods], bool)
+        regions, stays = plan.regions, kept(plan)
         if stays.any():
-            self.visible[plan.index] = plan.regions.xyxy[stays]
-        if plan.regions.track is not None:
-            self.tracks.update(plan.regions.track.tolist())
-            self.kept.update(plan.regions.track[stays].tolist())
+            self.visible[plan.index] = regions[stays].of(FACE).xyxy
+        if regions.track is not None:
+            new = np.array([track not in self.tracks for track in regions.track.tolist()], bool)
+            if new.any():
+                self.tracks.update(regions.track[new].tolist())
+                self.found.update(regions[new].counts())
+            self.kept.update(regions.track[stays].tolist())
         else:
-            self.loose = max(self.loose, len(plan.regions))
-        self.pace.tick(self.frames, self.faces)
+            self.loose |= Counter(regions.counts())
+        self.pace.tick(self.frames, self.faces, self.labels)
 
 
 def _write(
@@ -323,7 +349,7 @@ def _write(
     from faceveil.media.video import create_video  # noqa: PLC0415
 
     policy, target = order.policy, order.target
-    count = _Count(pace)
+    count = _Count(pace, policy)
     check = None
     if policy.verifies:
         check = inspect_video(target, quarantine_of(target, order.quarantine), policy, count.visible, count.pace)
@@ -334,11 +360,12 @@ def _write(
     def painted(one: tuple[Planes, FramePlan]) -> tuple[Planes, FramePlan]:
         moment, plan = one
         done = moment.index < work.finished
-        return moment if done else paint_planes(moment, plan, policy.cover, seed), plan
+        return moment if done else paint_planes(moment, plan, policy.area, seed), plan
 
     painters = 1 if order.threads == 1 else PAINTERS
     with sink, closing(ahead(side_by_side(planned, painted, painters), AHEAD)) as finished:
         for moment, plan in finished:
             sink.append(moment)
             count.add(plan)
-    return Veiled(order.path, target, count.faces, len(count.kept), source.info.notes + sink.notes, count.frames)
+    notes = source.info.notes + sink.notes + unverified(policy)
+    return Veiled(order.path, target, count.faces, len(count.kept), notes, count.frames, count.labels)

@@ -3,7 +3,8 @@
 A look at a whole 1080p picture costs as much as encoding it. So pictures are looked at as a whole a few times a
 second; every frame between two such looks is looked at where faces were before and are afterwards, cut out of its full
 resolution and laid side by side into one picture. Faces that come and go between two looks are followed from either
-end, and the tracker covers them for half a second more.
+end, and the tracker covers them for half a second more. What else is to be covered has no such close looks, since its
+detectors are not made for them: it is looked for in the whole of every picture in which faces are looked for at all.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from faceveil import detect, planes
 from faceveil.detect.runtime import Runtime
 from faceveil.pipeline.base import detector_of
-from faceveil.types import Frame, Planes, Regions
+from faceveil.types import FACE, Frame, Planes, Regions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,6 +62,7 @@ class Looks:
     close: detector for close looks; None: every frame is looked at as a whole.
     interval: seconds between whole looks. step: every so many frames in between get close looks.
     every: look at every n-th frame alone, as a whole.
+    beside: detector of what is not a face, for the whole of every frame that is looked at, in all its pixels.
     """
 
     whole: tuple[tuple[Detector, int], ...]
@@ -68,23 +70,33 @@ class Looks:
     interval: Fraction = Fraction(0)
     step: int = 1
     every: int = 1
+    beside: Detector | None = None
 
     @classmethod
     def of(cls, policy: Policy, threads: int) -> Looks:
         """What a policy asks for. A detector of the user's own looks at every frame."""
         every = policy.every or 1
-        if policy.detector is not None or policy.preset == "thorough" or every > 1:
-            side = 1280 if policy.detector is None and policy.preset != "thorough" else 0
-            return cls(((detector_of(policy, threads), side),), every=every)
+        whole = detector_of(policy, threads)  # checks what the policy needs, too
+        if policy.detector is not None or policy.preset == "thorough" or every > 1 or FACE not in policy.cover:
+            side = 1280 if policy.detector is None and policy.preset != "thorough" and policy.cover == (FACE,) else 0
+            return cls(((whole, side),), every=every)
 
         def centerface(size: int, enlarge: float = 1.5) -> Detector:
             spec = f"centerface:size={size},enlarge={enlarge},score_threshold={LOWEST}"
             return detect.build(policy.preset, spec, Runtime(policy.provider, threads))
 
-        quick, close = (centerface(640), 640), centerface(16384, 1)
+        quick, close, beside = (centerface(640), 640), centerface(16384, 1), beside_faces(policy, threads)
         if policy.preset == "fast":
-            return cls((quick,), close, Fraction(1, 2), step=3)
-        return cls(((centerface(1280), 1280), quick, quick, quick), close, Fraction(1, 3))
+            return cls((quick,), close, Fraction(1, 2), step=3, beside=beside)
+        return cls(((centerface(1280), 1280), quick, quick, quick), close, Fraction(1, 3), beside=beside)
+
+
+def beside_faces(policy: Policy, threads: int) -> Detector | None:
+    """What finds all that a policy covers beside faces; None where faces are all."""
+    others = tuple(label for label in policy.cover if label != FACE)
+    if not others:
+        return None
+    return detect.build(policy.preset, None, Runtime(policy.provider, threads), policy.min_score, others)
 
 
 def watch(moments: Iterable[Planes], looks: Looks, done: Sequence[tuple[Regions | None, bool]] = ()) -> Iterator[Seen]:
@@ -105,7 +117,7 @@ def watch(moments: Iterable[Planes], looks: Looks, done: Sequence[tuple[Regions 
             found, whole = done[moment.index]
             yield Seen(moment, found, whole, cut)
             if whole:
-                before, last, turn = found, moment.time, turn + 1
+                before, last, turn = None if found is None else found.of(FACE), moment.time, turn + 1
             continue
         if cut and waiting:  # the last frame of the old scene ends it with a look of its own
             yield from _until(waiting[:-1], before, _look(waiting[-1], looks, turn), waiting[-1], looks)
@@ -115,7 +127,7 @@ def watch(moments: Iterable[Planes], looks: Looks, done: Sequence[tuple[Regions 
         elif before is None or cut or moment.time - last >= looks.interval or len(waiting) >= MOST:
             found = _look(moment, looks, 0 if cut else turn)
             yield from _between(waiting, before, found, looks)
-            yield Seen(moment, found, True, cut)
+            yield Seen(moment, _and_beside(moment, found, looks), True, cut)
             before, last, turn, waiting = found, moment.time, turn + 1, []
         else:
             waiting.append(moment)
@@ -125,7 +137,7 @@ def watch(moments: Iterable[Planes], looks: Looks, done: Sequence[tuple[Regions 
 
 def _until(between: list[Planes], before: Regions | None, found: Regions, last: Planes, looks: Looks) -> Iterator[Seen]:
     yield from _between(between, before, found, looks)
-    yield Seen(last, found, True, False)
+    yield Seen(last, _and_beside(last, found, looks), True, False)
 
 
 def _look(moment: Planes, looks: Looks, turn: int) -> Regions:
@@ -134,13 +146,14 @@ def _look(moment: Planes, looks: Looks, turn: int) -> Regions:
     pixels = planes.small(moment, side or max(moment.size))
     found = detector(Frame(pixels, index=moment.index, time=moment.time))
     scale = np.array([moment.size[0] / pixels.shape[1], moment.size[1] / pixels.shape[0]], np.float32)
-    return _moved(found, scale, np.zeros(2, np.float32))
+    return found.mapped(scale, np.zeros(2))
 
 
-def _moved(found: Regions, scale: Floats, corner: Floats) -> Regions:
-    """Regions in the coordinates of a picture that shows their own at a corner, enlarged."""
-    marks = None if found.landmarks is None else found.landmarks * scale + corner
-    return Regions(found.xyxy * np.tile(scale, 2) + np.tile(corner, 2), found.score, marks)
+def _and_beside(moment: Planes, found: Regions, looks: Looks) -> Regions:
+    """The faces of a picture, and what is looked for beside them."""
+    if looks.beside is None:
+        return found
+    return Regions.concatenate([found, _look(moment, Looks(((looks.beside, 0),)), 0)])
 
 
 # --- close looks -----------------------------------------------------------------------------------------------------
@@ -169,7 +182,8 @@ def _between(waiting: list[Planes], before: Regions | None, after: Regions, look
     else:
         found = _closely(waiting, todo, close)
     for i, moment in enumerate(waiting):
-        yield Seen(moment, found.get(i, Regions()) if i in chosen else None, False, False)
+        seen = _and_beside(moment, found.get(i, Regions()), looks) if i in chosen else None
+        yield Seen(moment, seen, False, False)
 
 
 def _area(moment: Planes) -> float:

@@ -24,14 +24,22 @@ RATIO = 2.0  # of sizes; quantiles .99 and .999 frame after frame 1.25 and 2.0
 NEVER = 1e6  # cost of what cannot be: more than any number of links that can
 
 
-def link(boxes: Doubles, sure: NDArray[np.bool_], predicted: Doubles, gap: Doubles) -> Ints:
+def link(
+    boxes: Doubles,
+    sure: NDArray[np.bool_],
+    predicted: Doubles,
+    gap: Doubles,
+    alike: NDArray[np.bool_] | None = None,
+) -> Ints:
     """For each of n detections the index of the track that it goes on with, or -1: (n,).
 
     boxes: float64 (n, 4). sure: bool (n,). predicted: float64 (m, 4), where the tracks are expected by now.
-    gap: float64 (m,), seconds since each was seen.
+    gap: float64 (m,), seconds since each was seen. alike: bool (n, m), which may be the same thing at all; None: all.
     """
     found = np.full(len(boxes), -1, np.int64)
     cost = costs(boxes, predicted, gap)
+    if alike is not None:
+        cost = np.where(alike, cost, NEVER)
     free = np.ones(len(predicted), bool)
     for chosen in (sure, ~sure):
         rows, columns = np.flatnonzero(chosen), np.flatnonzero(free)

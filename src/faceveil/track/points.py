@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from faceveil.types import padded
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -16,13 +18,16 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+LANDMARKS = 5  # the first of all marks
+
 
 @dataclass(frozen=True, eq=False)
 class Points:
     """Detections that were linked to tracks, n of them, of m tracks.
 
     key: int64 (n,), which track, ascending. time: float64 (n,), seconds, ascending within each track.
-    xyxy: float64 (n, 4), boxes in pixels. score: float32 (n,). marks: float32 (n, 5, 2), NaN where there are none.
+    xyxy: float64 (n, 4), boxes in pixels. score: float32 (n,). marks: float32 (n, 5 + k, 2), NaN where there are none:
+    five landmarks and k points of an outline.
 
     One table for all tracks, so that each step is a few numpy calls however many faces there are.
     """
@@ -47,13 +52,18 @@ class Points:
         return Points(self.key[keep], self.time[keep], self.xyxy[keep], self.score[keep], self.marks[keep])
 
     def added(self, more: Points) -> Points:
-        """These points and those of one more frame, which lies later than all of them."""
+        """These points and those of one more frame, which lies later than all of them.
+
+        marks: as many of either as the one that has more.
+        """
+        most = max(self.marks.shape[1], more.marks.shape[1])
+        marks = [one if one.shape[1] == most else _outlined(one, most) for one in (self.marks, more.marks)]
         both = Points(
             np.concatenate([self.key, more.key]),
             np.concatenate([self.time, more.time]),
             np.concatenate([self.xyxy, more.xyxy]),
             np.concatenate([self.score, more.score]),
-            np.concatenate([self.marks, more.marks]),
+            np.concatenate(marks),
         )
         return both[np.argsort(both.key, kind="stable")]  # two sorted halves: a merge
 
@@ -103,3 +113,10 @@ class Points:
         start, span = self._range
         within = np.minimum(np.maximum(times - start, -span / 2), span)
         return np.searchsorted(self._line, rows * (2 * span) + within, "right")
+
+
+def _outlined(marks: Floats, most: int) -> Floats:
+    """Marks with points of an outline up to so many: the last one again, or NaN where there was none."""
+    if marks.shape[1] > LANDMARKS:
+        return padded(marks, most)
+    return np.concatenate([marks, np.full((len(marks), most - LANDMARKS, 2), np.nan, np.float32)], axis=1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from faceveil.track.local import OUTWARD, lines, travel
+from faceveil.track.points import LANDMARKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +33,8 @@ ROUNDING = 1e-6  # s: sums of times in float64 miss a limit by less
 class Boxes(NamedTuple):
     """n boxes of one frame.
 
-    row: (n,), which track of the table. xyxy: (n, 4). score: (n,), 0 where nothing was detected. marks: (n, 5, 2), NaN
-    where there are none.
+    row: (n,), which track of the table. xyxy: (n, 4). score: (n,), 0 where nothing was detected. marks: (n, 5 + k, 2),
+    landmarks and points of an outline, NaN where there are none.
     """
 
     row: Ints
@@ -79,7 +80,11 @@ def settled(
     hit = seen.dt == 0
     marks[hit] = points.marks[seen.near[hit]]
     shown = hit | ((xyxy[:, 2:] > 0) & (xyxy[:, :2] < size)).all(1)
-    xyxy += OUTWARD * _twice(_growth(xyxy[:, 2:] - xyxy[:, :2], speed, seen.dt))
+    sides = xyxy[:, 2:] - xyxy[:, :2]
+    growth = _growth(sides, speed, seen.dt)
+    xyxy += OUTWARD * _twice(growth)
+    if marks.shape[1] > LANDMARKS:
+        marks[:, LANDMARKS:] = grown(marks[:, LANDMARKS:], growth, sides)
     return Boxes(seen.row[shown], xyxy[shown], np.where(hit, points.score[seen.near], 0)[shown], marks[shown])
 
 
@@ -109,6 +114,16 @@ def _growth(sides: Doubles, speed: Doubles, dt: Doubles) -> Doubles:
     far = np.abs(dt)[:, None]
     grown = np.minimum((JITTER + WANDER * far) * sides + LAG * speed * far, MOST * sides)
     return np.where(far > 0, grown, 0)
+
+
+def grown(outlines: Doubles | Floats, growth: Doubles | Floats, sides: Doubles | Floats) -> Doubles:
+    """Outlines (q, k, 2) of boxes that reach out by growth, (q, 2), to each side of sides, (q, 2).
+
+    By one factor for width and height: an outline that grows unevenly does not contain what it was.
+    """
+    factor = (1 + 2 * growth / np.maximum(sides, 1e-6)).max(axis=1)[:, None, None]
+    middle = (outlines.max(axis=1, keepdims=True) + outlines.min(axis=1, keepdims=True)) / 2
+    return np.asarray(middle + (outlines - middle) * factor, np.float64)
 
 
 def _mix(one: Doubles | Floats, other: Doubles | Floats, part: Doubles) -> Doubles:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faceveil.types import Regions
+from faceveil.track.settle import grown
 
 if TYPE_CHECKING:
     from faceveil.track.tracker import Settled
@@ -41,4 +41,5 @@ class Steady:
         held = [(max(s[1] for s in past), max(s[2] for s in past)) for past in lately.values()]
         more = (np.array(held, np.float32) - sides) / 2
         xyxy = regions.xyxy + np.concatenate([-more, more], axis=1)
-        return replace(settled, regions=Regions(xyxy, regions.score, regions.landmarks, regions.track))
+        outline = None if regions.outline is None else grown(regions.outline, more, sides).astype(np.float32)
+        return replace(settled, regions=replace(regions, xyxy=xyxy, outline=outline))

@@ -11,15 +11,16 @@ import numpy as np
 
 from faceveil.track.link import link
 from faceveil.track.local import WINDOW, lines, travel
-from faceveil.track.points import Points
+from faceveil.track.points import LANDMARKS, Points
 from faceveil.track.settings import Tracking
 from faceveil.track.settle import ROUNDING, settled
-from faceveil.types import Regions
+from faceveil.types import FACE, Regions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from faceveil.track.points import Doubles, Ints
+    from faceveil.types import Floats
 
 DEFAULT = Tracking()
 LEAST_STEP = Fraction(1, 1_000_000)  # s: far above what float64 confuses, far below what cameras do
@@ -30,7 +31,7 @@ class Settled:
     """One frame whose boxes will not change any more.
 
     regions: with `track`, in order of its numbers. Boxes that were detected in this frame have their score, those that
-    were bridged or extended 0. Landmarks are there if all boxes have them.
+    were bridged or extended 0. A label, landmarks and an outline are those of the detections.
     """
 
     index: int
@@ -43,6 +44,9 @@ class Tracker:
 
     Every box of a score of `settings.sure` and above lies within a settled box of the same frame. What a frame gets
     depends on nothing later than `horizon` after it, on nothing beyond a cut, and on times, never on counts of frames.
+
+    What has another label is never linked. `settings.sure` is about the scores of faces: those of other detectors mean
+    something else, and all that these detect is sure.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Tracker:
         self._points = Points.none()
         self._sure: dict[int, float] = {}  # since when each track has a sure detection
         self._numbers: dict[int, int] = {}  # what the tracks that have been shown are called
+        self._labels: dict[int, str] = {}  # of the tracks that are no faces
         self._begun = self._shown = 0
 
     def push(self, index: int, time: Fraction, found: Regions | None, *, cut: bool = False) -> list[Settled]:
@@ -110,20 +115,29 @@ class Tracker:
     def _take(self, found: Regions) -> None:
         """Links the detections of the frame that is pushed, and begins a track with each that goes on with none."""
         marks = np.full((len(found), 5, 2), np.nan, np.float32) if found.landmarks is None else found.landmarks
-        order = np.lexsort((*found.xyxy.T, -found.score))  # tracks must not depend on the order of detections
+        if found.outline is not None:
+            marks = np.concatenate([marks, found.outline], axis=1)
+        ties = () if found.label is None else (found.label,)
+        order = np.lexsort((*ties, *found.xyxy.T, -found.score))  # tracks must not depend on the order of detections
         xyxy, score = found.xyxy[order].astype(np.float64), found.score[order]
         now, sure = self._seconds(self._now), score >= self.settings.sure
-        keys = self._linked(xyxy, sure, now)
+        labels = None if found.label is None else found.label[order]
+        if labels is not None:
+            sure |= labels != FACE
+        keys = self._linked(xyxy, sure, now, labels)
         new = np.flatnonzero(keys < 0)
         keys[new] = self._begun + np.arange(len(new))
         self._begun += len(new)
+        if labels is not None:
+            whats = zip(keys[new].tolist(), labels[new].tolist(), strict=True)
+            self._labels |= {key: label for key, label in whats if label != FACE}
         for key in keys[sure].tolist():
             self._sure.setdefault(key, now)
         by_key = np.argsort(keys)
         more = Points(keys, np.full(len(keys), now), xyxy, score, marks[order])
         self._points = self._points.added(more[by_key])
 
-    def _linked(self, xyxy: Doubles, sure: NDArray[np.bool_], now: float) -> Ints:
+    def _linked(self, xyxy: Doubles, sure: NDArray[np.bool_], now: float, labels: NDArray[np.str_] | None) -> Ints:
         """For each detection the key of the track that it goes on with, or -1."""
         points = self._points
         ends = points.last[now - points.time[points.last] <= self.settings.bridge + ROUNDING]
@@ -131,8 +145,15 @@ class Tracker:
             return np.full(len(xyxy), -1, np.int64)
         local, gap = lines(points, ends, now, self.settings.bridge), now - points.time[ends]
         moved = local.slope * travel(gap)[:, None]
-        to = link(xyxy, sure, local.xyxy + np.concatenate([moved, moved], axis=1), gap)
-        return np.where(to >= 0, points.key[ends][to], -1)
+        keys, alike = points.key[ends], None
+        if labels is not None or self._labels:
+            alike = (np.full(len(xyxy), FACE) if labels is None else labels)[:, None] == self._labelled(keys)
+        to = link(xyxy, sure, local.xyxy + np.concatenate([moved, moved], axis=1), gap, alike)
+        return np.where(to >= 0, keys[to], -1)
+
+    def _labelled(self, keys: Ints) -> NDArray[np.str_]:
+        """The label of each of some tracks, (q,)."""
+        return np.array([self._labels.get(key, FACE) for key in keys.tolist()], np.str_)
 
     def _settle(self) -> Settled:
         """The first of the waiting frames, from what is known up to the horizon."""
@@ -144,12 +165,15 @@ class Tracker:
             return Settled(index, time, Regions(track=np.zeros(0, np.int64)))
         rows = np.array(known, np.int64)
         boxes = settled(points, rows, self._seconds(time), until, self.settings, self._size)
-        numbers = np.array([self._number(key) for key in points.tracks[boxes.row].tolist()], np.int64)
+        keys = points.tracks[boxes.row]
+        numbers = np.array([self._number(key) for key in keys.tolist()], np.int64)
         order = np.argsort(numbers)
-        marks = None if np.isnan(boxes.marks).any() else boxes.marks[order].astype(np.float32)
+        labels = self._labelled(keys[order]) if self._labels else None
+        marks = boxes.marks[order].astype(np.float32)
+        landmarks, outline = _any(marks[:, :LANDMARKS]), _any(marks[:, LANDMARKS:])
         # Rounding to float32 keeps the order of numbers, so that a detection stays within its box.
         xyxy, score = boxes.xyxy[order].astype(np.float32), boxes.score[order].astype(np.float32)
-        return Settled(index, time, Regions(xyxy, score, marks, numbers[order]))
+        return Settled(index, time, Regions(xyxy, score, landmarks, numbers[order], labels, outline))
 
     def _number(self, key: int) -> int:
         """The number of a track: from 0 in order of their first boxes."""
@@ -166,3 +190,9 @@ class Tracker:
             alive = set(self._points.tracks.tolist())
             self._sure = {key: since for key, since in self._sure.items() if key in alive}
             self._numbers = {key: number for key, number in self._numbers.items() if key in alive}
+            self._labels = {key: label for key, label in self._labels.items() if key in alive}
+
+
+def _any(marks: Floats) -> Floats | None:
+    """Marks of n boxes, (n, k, 2), unless nobody has any."""
+    return None if not marks.shape[1] or (marks.size and np.isnan(marks).all()) else marks

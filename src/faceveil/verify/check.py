@@ -16,7 +16,7 @@ from faceveil import media
 from faceveil.detect.base import Detector
 from faceveil.errors import UnreadableError
 from faceveil.media.kinds import HEAD
-from faceveil.policy import Cover, Metadata
+from faceveil.policy import Area, Metadata
 from faceveil.types import Frame, Regions
 from faceveil.verify import compare
 from faceveil.verify.carve import carve
@@ -39,12 +39,12 @@ FILMS = ("MP4", "QuickTime", "Matroska", "AVI", "MPEG", "WMV", "FLV")
 class Original:
     """What a file is compared with: the picture or film it was made from.
 
-    finder: finds the faces in it. cover: how much around them may differ.
+    finder: finds the faces in it. area: how much around them may differ.
     """
 
     path: Path
     finder: Detector
-    cover: Cover
+    area: Area
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def examine(
             differs = "its depth is not the original's"
         elif before is not None and original is not None:
             shown += compare.still_shown(before, frame, regions)
-            differences.append(compare.outside(before, frame, regions, original.cover))
+            differences.append(compare.outside(before, frame, regions, original.area))
     if next(befores, None) is not None:
         differs = "it has fewer frames than the original"
     worst = min(differences, key=lambda d: d.psnr, default=None)

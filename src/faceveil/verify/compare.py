@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from faceveil.deidentify.cover import clip, place
-from faceveil.policy import Cover
+from faceveil.policy import Area
 from faceveil.types import Frame, Regions
 from faceveil.verify.leak import Data, Leak, printable
 
@@ -53,10 +53,10 @@ class Shown:
     likeness: float
 
 
-def outside(original: Frame, output: Frame, faces: Regions, cover: Cover) -> Outside:
+def outside(original: Frame, output: Frame, faces: Regions, area: Area) -> Outside:
     """Compare two frames of one size outside the covers of `faces`, with their soft edges."""
     free = np.ones(original.pixels.shape[:2], bool)
-    for rect in place(faces.xyxy, cover).rects(0.3):
+    for rect in place(faces.xyxy, area).rects(0.3):
         x1, y1, x2, y2 = clip(rect, original.width, original.height)
         free[y1:y2, x1:x2] = False
     squares, changed, most = 0.0, 0, 0

@@ -213,7 +213,7 @@ class _Beside:
 
     def _pixels(self, before: Frame, frame: Frame) -> None:
         regions = self.original.finder(before)
-        self.differences.append(compare.outside(before, frame, regions, self.original.cover))
+        self.differences.append(compare.outside(before, frame, regions, self.original.area))
         for shown in compare.still_shown(before, frame, regions):
             if not any(overlap(shown.box, other.box) for other in self.shown[-256:]):
                 self.shown.append(shown)

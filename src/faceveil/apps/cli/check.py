@@ -32,7 +32,7 @@ from faceveil.policy import Policy
     "--allow-cloud", is_flag=True, help="Let detectors in the cloud have the files, which leave this machine."
 )
 @click.option("--min-score", type=float, help="Of a visible face. [default: 0.95]")
-@click.option("--cover", help="How much around the original's faces may differ. [default: face]")
+@click.option("--area", help="How much around the original's faces may differ. [default: face]")
 @click.option(
     "--metadata",
     type=click.Choice(["technical", "all-but-identifying"]),
@@ -53,7 +53,7 @@ def check(  # noqa: PLR0913  (one parameter for each option)
     detector: str | None,
     allow_cloud: bool,
     min_score: float | None,
-    cover: str | None,
+    area: str | None,
     metadata: str | None,
     every: int | None,
     allow_sound: bool,
@@ -68,7 +68,7 @@ def check(  # noqa: PLR0913  (one parameter for each option)
     --metadata all-but-identifying, camera settings as plain numbers); in videos sound too. With --original: what
     changed outside the faces, and whether faces or bytes of the original are still there.
     """
-    settings = {"detector": detector, "min_score": min_score, "cover": cover, "metadata": metadata}
+    settings = {"detector": detector, "min_score": min_score, "area": area, "metadata": metadata}
     policy = Policy.of(allow_cloud=allow_cloud, **{key: value for key, value in settings.items() if value is not None})
     if detector is not None:
         pipeline.detector_of(policy)

@@ -40,8 +40,7 @@ def run(context: click.Context, job: Path | None, print_job: bool, print_schema:
         click.echo(loaded.job.text, nl=False)
         return
     _check(loaded)
-    if loaded.job.method != "veil":
-        warn(loaded.job.policy)
+    warn(loaded.job.policy)
     if isinstance(todo, Files):
         sys.exit(_files(loaded, todo, quiet))
     _live(context, loaded, todo, quiet)
@@ -51,8 +50,15 @@ def _check(loaded: Loaded) -> None:
     try:
         expect_parts(loaded.job.policy)
     except RequestError as error:
-        field = "detector" if error.message.startswith("detector") else "method"
-        raise loaded.written.error((field,), error.message, hint=error.hint) from None
+        # What is wrong with one field was said when the job was read: here it is what others ask of the detector.
+        raise loaded.written.error((_field(error.message),), error.message, hint=error.hint) from None
+
+
+def _field(message: str) -> str:
+    """The field that a complaint is about."""
+    if message.startswith("detector") and ", not " not in message:  # "finds face, not plate" is about what is covered
+        return "detector"
+    return next((field for word, field in (("method", "method"), ("shape", "area")) if message.startswith(word)), "cover")
 
 
 def _files(loaded: Loaded, todo: Files, quiet: bool) -> int:

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from faceveil.dataset.report import Outcome, Totals
+from faceveil.dataset.report import Outcome, Totals, summed
 from faceveil.pipeline import Progress
+from faceveil.types import FACE
 
 _EVERY_S = 10.0  # between plain progress lines, where the output is not a terminal
 
@@ -34,17 +35,17 @@ class Display:
         """Pass outcomes on and show how far they are."""
         with self._bars or nullcontext():
             if self._bars is not None and self._total > 1:
-                self._bars.files(0, self._total, 0)
-            faces = 0
+                self._bars.files(0, self._total, "")
+            faces, labels = 0, dict[str, int]()
             for n, outcome in enumerate(outcomes, 1):
-                faces += outcome.faces
+                faces, labels = faces + outcome.faces, summed((labels, outcome.labels))
                 line = complaint(outcome) if self._each else ""
                 if line:
                     self._say(line)
                 if self._bars is not None:
                     self._bars.done(outcome.source)
                     if self._total > 1:
-                        self._bars.files(n, self._total, faces)
+                        self._bars.files(n, self._total, _tally(faces, labels))
                 elif 1 < self._total > n and self._due():
                     rate = n / (self._last - self._started)
                     self._say(f"{n} of {self._total}, {rate:.1f}/s, {(self._total - n) / rate:.0f} s left")
@@ -57,7 +58,7 @@ class Display:
         elif not self._quiet and self._due():
             of = "" if at.total is None else f" of {at.total}"
             left = "" if at.left is None else f", {at.left:.0f} s left"
-            done = f"{at.rate:.1f} fps, {_faces(at.faces)}{left}" if at.frames else "looking ahead"
+            done = f"{at.rate:.1f} fps, {_found(at.faces, at.labels)}{left}" if at.frames else "looking ahead"
             self._say(f"{printable(source)}: frame {at.frames}{of}, {done}")
 
     def _say(self, line: str) -> None:
@@ -87,7 +88,7 @@ class _Bars:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:.1f}/s"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[faces]} faces"),
+            TextColumn("{task.fields[found]}"),
         )
         self._progress = Progress(*columns, console=Console(stderr=True))
         self._rows: dict[str, Any] = {}
@@ -102,21 +103,21 @@ class _Bars:
     def say(self, line: str) -> None:
         self._progress.console.out(line)
 
-    def files(self, n: int, total: int, faces: int) -> None:
-        self._row("", "", n, total, n / max(time.monotonic() - self._started, 1e-3), faces)
+    def files(self, n: int, total: int, found: str) -> None:
+        self._row("", "", n, total, n / max(time.monotonic() - self._started, 1e-3), found)
 
     def film(self, source: str, at: Progress) -> None:
-        self._row(source, printable(Path(source).name), at.frames, at.total, at.rate, at.faces)
+        self._row(source, printable(Path(source).name), at.frames, at.total, at.rate, _tally(at.faces, at.labels))
 
     def done(self, source: str) -> None:
         row = self._rows.pop(source, None)
         if row is not None:
             self._progress.remove_task(row)
 
-    def _row(self, key: str, label: str, n: int, total: int | None, rate: float, faces: int) -> None:
+    def _row(self, key: str, label: str, n: int, total: int | None, rate: float, found: str) -> None:
         if key not in self._rows:
-            self._rows[key] = self._progress.add_task(label, total=total, rate=rate, faces=faces)
-        self._progress.update(self._rows[key], completed=n, total=total, rate=rate, faces=faces)
+            self._rows[key] = self._progress.add_task(label, total=total, rate=rate, found=found)
+        self._progress.update(self._rows[key], completed=n, total=total, rate=rate, found=found)
 
 
 def complaint(outcome: Outcome) -> str:
@@ -136,8 +137,8 @@ def one_line(outcome: Outcome) -> str:
     if outcome.status == "kept":
         note = "".join(f" ({n})" for n in outcome.notes) or " (--overwrite makes it anew)"
         return printable(f"{outcome.source}: {outcome.output} is there already and was kept{note}")
-    found = _faces(outcome.faces) + (f" in {outcome.frames} frames" if outcome.frames else "")
-    some = "" if outcome.visible == outcome.faces else f"{outcome.visible} of them "
+    found = _found(outcome.faces, outcome.labels) + (f" in {outcome.frames} frames" if outcome.frames else "")
+    some = "" if outcome.visible == (sum(outcome.labels.values()) or outcome.faces) else f"{outcome.visible} of them "
     visible = f", {some}left visible" if outcome.visible else ""
     where = f" -> {outcome.output}" if outcome.output else ""
     notes = "".join(f"\n  {note}" for note in outcome.notes)
@@ -157,8 +158,17 @@ def summary(totals: Totals, seconds: float, output: Path | None) -> str:
         parts.append(f"{totals.ignored} left alone (not pictures)")
     rate = f", {totals.done / seconds:.1f}/s" if totals.done and seconds > 0 else ""
     where = f" -> {output}" if output else ""
-    return f"{', '.join(parts)}; {_faces(totals.faces)} in {seconds:.1f} s{rate}{where}"
+    return f"{', '.join(parts)}; {_found(totals.faces, totals.labels)} in {seconds:.1f} s{rate}{where}"
 
 
-def _faces(n: int) -> str:
-    return "no face found" if n == 0 else f"{n} face{'s' if n > 1 else ''}"
+def _found(faces: int, labels: dict[str, int]) -> str:
+    """What was found: "2 faces"; "1 face, no plate"; "no face and no plate found"."""
+    counts = labels or {FACE: faces}
+    if not any(counts.values()):
+        return " and ".join(f"no {label}" for label in counts) + " found"
+    return ", ".join(f"{n or 'no'} {label}{'s' if n > 1 else ''}" for label, n in counts.items())
+
+
+def _tally(faces: int, labels: dict[str, int]) -> str:
+    """The same beside a bar, where numbers change."""
+    return ", ".join(f"{n} {label}s" for label, n in (labels or {FACE: faces}).items())

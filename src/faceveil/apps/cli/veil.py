@@ -27,6 +27,7 @@ from faceveil.dataset.task import Setup, Task
 from faceveil.errors import RequestError
 from faceveil.media.atomic import publish
 from faceveil.policy import Policy
+from faceveil.types import FACE, Plan
 
 _PATH = click.Path(path_type=Path)
 
@@ -92,8 +93,7 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
     expect_parts(policy)
     names = names_for(output, report, neutral=neutral_names)
     found = collect(inputs, output, in_place=in_place, names=names)
-    if policy.method != "veil":
-        warn(policy)
+    warn(policy)
     setup = Setup(policy=policy, action="analyse" if plan else "veil", plan=plan)
     run = Run(found.tasks, setup, report, jobs, quiet, overwrite, output, found.ignored, names)
     code = run()
@@ -122,11 +122,15 @@ def apply(
     policy = Policy.of(**(planned[0].policy if planned else {}))
     names = names_for(output, report, neutral=neutral_names)
     tasks = [
-        task.model_copy(update={"plan": plans.text(policy, one.detector, plans.lines(one, landmarks=True)).decode()})
+        task.model_copy(update={"plan": plans.text(policy, one.detector, _whole(one)).decode()})
         for task, one in zip(of_plans(planned, output, names=names), planned, strict=True)
     ]
     setup = Setup(policy=policy, action="apply")
     sys.exit(Run(tasks, setup, report, jobs, quiet, overwrite, output, names=names)())
+
+
+def _whole(plan: Plan) -> Iterator[str]:
+    return plans.lines(plan, landmarks=True, outline=True)
 
 
 @dataclass
@@ -214,14 +218,20 @@ def _gentle_interrupt(stop: threading.Event, *, active: bool) -> Iterator[None]:
 
 def expect_parts(policy: Policy) -> None:
     """Raises where what a policy names is wrong or not installed. The workers load the defaults: one load less."""
-    if (policy.detector, policy.method) != (None, "veil"):
+    plain = (policy.detector, policy.used, policy.cover) == (None, ("veil",), (FACE,))
+    if not plain or policy.method != "veil" or policy.area.shape == "contour":
         pipeline.detector_of(policy)
 
 
 def warn(policy: Policy) -> None:
-    """Say once what a method is worth, unless the face is covered completely."""
+    """Say once what each method is worth that does not cover completely what it is for."""
+    if policy.used == ("veil",):
+        return
     from faceveil.deidentify import paint  # noqa: PLC0415  (loads OpenCV)
 
-    method = paint.method(policy.method)
-    if method.promise != "independent":
-        click.echo(f"note: {method.claim}", err=True)
+    for spec in policy.used:
+        method = paint.method(spec)
+        labels = [label for label in policy.cover if policy.method_of(label) == spec]
+        whose = "" if len(policy.used) == 1 else f"for {' and '.join(labels)}, "
+        if method.promise != "independent":
+            click.echo(f"note: {whose}{method.claim}", err=True)

@@ -17,7 +17,7 @@ async function tell() {
     const now = await answer.json();
     say(now.state, now.reason);
     byId("source").textContent = now.source || "";
-    byId("faces").textContent = now.faces ?? "–";
+    byId("covered").textContent = now.covered ?? "–";
     byId("fps").textContent = now.fps === undefined ? "–" : now.fps.toFixed(1);
     byId("latency").textContent = now.latency_ms ? `${now.latency_ms} ms` : "–";
     byId("veiled").textContent = now.veiled ?? "–";
