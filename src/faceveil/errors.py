@@ -9,7 +9,8 @@ FaceveilError                 exit
 │   └── TooLargeError               more pixels than the cap
 ├── OutputError                 1   the result cannot be written (disk full, no permission)
 ├── WorkerError                 1   a worker process died or ran out of time on this input
-└── Refused                     4   done, but verification still sees a face or a leak
+├── Refused                     4   done, but verification still sees a face or a leak
+└── OutOfReach                  4   measured, but the target cannot be had; nothing was written
 """
 
 from __future__ import annotations
@@ -91,5 +92,11 @@ class WorkerError(FaceveilError):
 
 class Refused(FaceveilError):
     """Verification still sees a face or a leak. The output is kept aside, not published."""
+
+    exit_code = Exit.REFUSED
+
+
+class OutOfReach(FaceveilError):
+    """What was asked for cannot be had by what was measured. Nothing was written."""
 
     exit_code = Exit.REFUSED

@@ -116,7 +116,7 @@ def test_yunet_is_opencvs(
             assert found.landmarks[i] == pytest.approx(wanted.landmarks[j], abs=1)  # type: ignore[index]
         with Image.open(truth.path) as opened:
             scale = np.tile(np.array([width, height]) / opened.size, 2)
-        scaled = Truth(truth.path, truth.xyxy * scale, truth.ignored, truth.complete)
+        scaled = Truth(truth.path, (truth.xyxy * scale).astype(np.float32), truth.ignored, truth.complete)
         tallies["theirs"].add(scaled, wanted)
         tallies["ours"].add(scaled, ours(Frame(pixels)))
     assert total > 200

@@ -22,9 +22,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def fingerprint(setup: Setup) -> str:
+def fingerprint(setup: Setup, annotation: str = "") -> str:
     """A short name for everything that shapes an output, to tell earlier outputs made otherwise."""
     text = json.dumps(setup.policy.model_dump(mode="json"), sort_keys=True)
+    if annotation:
+        text += f"{annotation}{setup.add_detected}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -68,11 +70,13 @@ def process(
         MissingExtra: the run as a whole cannot be done. RequestError: the only task cannot be done as asked; of several
             tasks, such a one fails by itself.
     """
-    made_by = fingerprint(setup)
+    plainly = fingerprint(setup)
+    made_by = {str(task.source): fingerprint(setup, task.annotation) if task.annotation else plainly for task in tasks}
     todo: list[Task] = []
     for task in tasks:
         before = (earlier or {}).get(str(task.source))
-        done = None if overwrite or setup.action in ("analyse", "check") else _standing(task, before, made_by)
+        writes = setup.action in ("veil", "apply")
+        done = None if overwrite or not writes else _standing(task, before, made_by[str(task.source)])
         if done is not None:
             yield done
         else:
@@ -82,7 +86,8 @@ def process(
     in_place = {str(task.source) for task in todo if task.output == task.source}
     for outcome in _run(todo, setup, workers, stop, watch):
         state = _State.of(Path(outcome.source)) if outcome.source in in_place else states[outcome.source]
-        yield outcome.model_copy(update={"size": state.size, "mtime_ns": state.mtime_ns, "policy": made_by})
+        made = {"size": state.size, "mtime_ns": state.mtime_ns, "policy": made_by[outcome.source]}
+        yield outcome.model_copy(update=made)
 
 
 def _run(

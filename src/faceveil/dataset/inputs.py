@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faceveil import media
+from faceveil.annotation import Annotations, match, roots
+from faceveil.dataset.annotated import packed
 from faceveil.dataset.names import NeutralNames, originals
 from faceveil.dataset.task import Task
 from faceveil.errors import RequestError
@@ -114,6 +116,17 @@ def of_plans(plans: Sequence[Plan], output: Path | None = None, *, names: Neutra
         tasks = [_into(source, output, _renamed(source.absolute()).relative_to(root)) for source in sources]
     _refuse_clashes(tasks)
     return tasks
+
+
+def annotated(
+    tasks: Sequence[Task], said: Annotations, inputs: Sequence[str | Path]
+) -> tuple[list[Task], tuple[str, ...]]:
+    """The tasks with what annotations say of their sources, and the names that are about none of them.
+
+    What is not annotated, or not clearly, becomes a task that fails and says why.
+    """
+    matched = match(said, [task.source for task in tasks], roots(inputs))
+    return [task.model_copy(update={"annotation": packed(matched.found[task.source])}) for task in tasks], matched.left
 
 
 def to_check(inputs: Sequence[str | Path], original: Path | None = None) -> Inputs:

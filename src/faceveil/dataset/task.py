@@ -11,17 +11,22 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from faceveil import pipeline, plans, plugins
+from faceveil.dataset import annotated, looking
 from faceveil.dataset.report import Outcome
 from faceveil.errors import Exit, FaceveilError, OutputError
 from faceveil.media import run_key
 from faceveil.policy import Policy
+from faceveil.types import Plan
 
 
 class Setup(BaseModel):
     """What all tasks of a run share.
 
     action: veil finds and covers; analyse returns plan lines, with sources relative to the file `plan`; apply covers
-    what each task's plan names; check examines `source`, beside `original` where there is one.
+    what each task's plan names; check examines `source`, beside `original` where there is one; look tells what each of
+    the detectors `looks` finds.
+    annotations: the name of the file whose annotations the tasks carry; veil and analyse then take their regions from
+    there, and with add_detected look as well.
     every, allow_sound: of checked films, how often all looks are taken (the default where None), and whether sound is
     no leak.
     """
@@ -29,9 +34,12 @@ class Setup(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     policy: Policy
-    action: Literal["veil", "analyse", "apply", "check"] = "veil"
+    action: Literal["veil", "analyse", "apply", "check", "look"] = "veil"
     threads: int = 1
     plan: Path | None = None
+    annotations: str = ""
+    add_detected: bool = False
+    looks: tuple[str, ...] = ()
     every: int | None = Field(None, ge=1)
     allow_sound: bool = False
     key: str = Field(default_factory=lambda: secrets.token_hex(32), repr=False)
@@ -40,7 +48,8 @@ class Setup(BaseModel):
 class Task(BaseModel):
     """One input and its output.
 
-    plan: the text of a plan file for this source alone, to apply. overwrite: replace what stands at `output`.
+    plan: the text of a plan file for this source alone, to apply. annotation: what annotations say of it
+    (`dataset.annotated.packed`). overwrite: replace what stands at `output`.
     quarantine: where a result goes that verification refuses. original: what to check `source` against.
     """
 
@@ -51,6 +60,7 @@ class Task(BaseModel):
     quarantine: Path | None = None
     overwrite: bool = False
     plan: str = ""
+    annotation: str = ""
     original: Path | None = None
 
 
@@ -75,6 +85,8 @@ def run(task: Task, setup: Setup, progress: pipeline.Watcher | None = None) -> O
 
 
 def _veil(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcome:
+    if setup.annotations:
+        return _as_annotated(task, setup, progress)
     _make_folder(task.output.parent)
     return _written(
         pipeline.veil(
@@ -91,6 +103,33 @@ def _veil(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcom
 
 def _apply(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcome:
     (plan,) = plans.parse(task.plan, Path("plan"))
+    return _covered(task, setup, plan, progress)
+
+
+def _as_annotated(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcome:
+    plan = annotated.plan(_order(task, setup, progress))
+    done = _covered(task, setup, plan, progress)
+    if plan.faces:
+        return done
+    beside = ", and none was found" if setup.add_detected else ""
+    return done.model_copy(
+        update={"notes": (*done.notes, f"It is annotated with no face{beside}: nothing is covered.")}
+    )
+
+
+def _order(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> annotated.Order:
+    return annotated.Order(
+        source=task.source,
+        said=task.annotation,
+        name=setup.annotations,
+        policy=setup.policy,
+        add_detected=setup.add_detected,
+        threads=setup.threads,
+        progress=progress,
+    )
+
+
+def _covered(task: Task, setup: Setup, plan: Plan, progress: pipeline.Watcher | None) -> Outcome:
     _make_folder(task.output.parent)
     return _written(
         pipeline.apply(
@@ -106,7 +145,10 @@ def _apply(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outco
 
 
 def _analyse(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcome:
-    plan = pipeline.analyse(task.source, policy=setup.policy, threads=setup.threads, progress=progress)
+    if setup.annotations:
+        plan = annotated.plan(_order(task, setup, progress))
+    else:
+        plan = pipeline.analyse(task.source, policy=setup.policy, threads=setup.threads, progress=progress)
     if setup.plan is not None:
         plan = replace(plan, source=plans.relative(task.source, setup.plan))
     policy = setup.policy
@@ -146,7 +188,12 @@ def _check(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outco
     )
 
 
-_ACTIONS = {"veil": _veil, "apply": _apply, "analyse": _analyse, "check": _check}
+def _look(task: Task, setup: Setup, progress: pipeline.Watcher | None) -> Outcome:
+    found = looking.look(task.source, setup.looks, setup.policy)
+    return Outcome(source=str(task.source), status="done", found=found)
+
+
+_ACTIONS = {"veil": _veil, "apply": _apply, "analyse": _analyse, "check": _check, "look": _look}
 
 
 def _make_folder(folder: Path) -> None:

@@ -36,16 +36,16 @@ def build(
     detector: str | None,
     runtime: Runtime,
     min_score: float | None = None,
-    cover: tuple[str, ...] = (FACE,),
+    cover: tuple[str, ...] | None = (FACE,),
 ) -> Detector:
     """The detector that a preset or, where given, a spec describes, bound to `runtime`.
 
     min_score: regions below it are dropped, beside the detector's own threshold.
-    cover: the labels that are looked for. It gives no others, and it gives all of them.
+    cover: the labels that are looked for. It gives no others, and it gives all of them. None: whatever it finds.
     Raises `RequestError` for an unknown preset, a spec that is wrong, a label that nothing gives, or a spec that would
     send originals to a service without `runtime.cloud`; `MissingExtra` for a part not installed.
     """
-    made = _of_preset(preset, cover) if detector is None else _of_spec(detector, cover)
+    made = _of_preset(preset, cover or (FACE,)) if detector is None else _of_spec(detector, cover)
     if min_score is not None:
         from faceveil.detect.compose import AtLeast  # noqa: PLC0415  # pulls in numpy only when it is used
 
@@ -70,16 +70,16 @@ def _of_preset(preset: str, cover: tuple[str, ...]) -> Detector:
     return Union(detectors=parts)
 
 
-def _of_spec(spec: str, cover: tuple[str, ...]) -> Detector:
+def _of_spec(spec: str, cover: tuple[str, ...] | None) -> Detector:
     """A detector by its spec, and of what it finds no more than is looked for."""
     made = _made(spec)
     given = made.gives_labels
-    for label in cover:
+    for label in cover or ():
         if label not in given:
             unite = f"unite it with one that does, as in union({made.name}, {FINDERS.get(label)})"
             cure = unite if label in FINDERS else f"say cover={','.join(given)}"
             raise RequestError(f"detector '{made.spec}' finds {' and '.join(given)}, not {label}", hint=cure)
-    if set(given) <= set(cover):
+    if cover is None or set(given) <= set(cover):
         return made
     from faceveil.detect.compose import Only  # noqa: PLC0415
 

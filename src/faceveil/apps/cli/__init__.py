@@ -40,6 +40,9 @@ _COMMANDS = {
     "live": "live",
     "run": "run",
     "check": "check",
+    "annotate": "annotate",
+    "evaluate": "evaluate",
+    "calibrate": "calibrate",
     "detectors": "about",
     "methods": "about",
     "doctor": "about",
@@ -54,6 +57,7 @@ Examples:
   faceveil photo.jpg -m mosaic:cells=4     another method (faceveil methods)
   faceveil holiday/ --plan plan.jsonl      look only; edit the plan, then
   faceveil apply plan.jsonl -o out         cover what it names
+  faceveil annotate holiday/ -o faces.json faces to correct, then: holiday/ --annotations faces.json
   faceveil run job.yml                     all of it from one file; PeekingDuck's files too
 """
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from faceveil import media, pipeline
+from faceveil import detect, media, pipeline
+from faceveil.detect.runtime import Runtime
 from faceveil.errors import InputError
 from faceveil.media.kinds import video_kind
 from faceveil.policy import Policy
@@ -35,6 +36,18 @@ def announce(policy: Policy, sources: Iterable[Path], *, once: bool = True) -> N
         what += f" and {unknown:,} file{'' if unknown == 1 else 's'} of unknown length"
     for line in bill(detector, known, what, once=once):
         click.echo(f"note: {line}", err=True)
+
+
+def announce_specs(specs: Iterable[str], policy: Policy, pictures: int) -> None:
+    """Say what it costs that detectors look at so many pictures; nothing where no service is allowed."""
+    if not policy.allow_cloud:
+        return
+    from faceveil.detect.cloud import bill  # noqa: PLC0415  (loads OpenCV)
+
+    for spec in specs:
+        detector = detect.build(policy.preset, spec, Runtime(policy.provider, cloud=True), cover=None)
+        for line in bill(detector, pictures, f"{pictures:,} pictures"):
+            click.echo(f"note: {line}", err=True)
 
 
 def announce_live(policy: Policy) -> None:

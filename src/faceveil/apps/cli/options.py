@@ -26,11 +26,23 @@ _SHOWN = {"cover": "face", "area": "face"}
 _ASSIGNED = re.compile(r"\s*([^:(=]+?)\s*=\s*(.*)", re.DOTALL)  # a spec has a colon or a bracket before its first "="
 
 
+LOOKING = ("preset", "detector", "min_score", "allow_cloud", "cover", "provider")
+"""The fields of a policy that say what is looked for, and how."""
+
+
 def policy_options(command: _Command) -> _Command:
     """Add `--policy FILE` and one option for each field of `Policy`."""
-    for name, info in reversed(Policy.model_fields.items()):
-        if name != "methods":  # said by --method
-            command = _option(name, info)(command)
+    return _with(command, tuple(name for name in Policy.model_fields if name != "methods"))  # said by --method
+
+
+def looking_options(command: _Command) -> _Command:
+    """Add `--policy FILE` and the options of a policy that say how faces are looked for."""
+    return _with(command, LOOKING)
+
+
+def _with(command: _Command, names: tuple[str, ...]) -> _Command:
+    for name in reversed(names):
+        command = _option(name, Policy.model_fields[name])(command)
     return click.option(
         "--policy",
         "policy_file",

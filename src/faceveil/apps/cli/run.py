@@ -58,7 +58,8 @@ def _field(message: str) -> str:
     """The field that a complaint is about."""
     if message.startswith("detector") and ", not " not in message:  # "finds face, not plate" is about what is covered
         return "detector"
-    return next((field for word, field in (("method", "method"), ("shape", "area")) if message.startswith(word)), "cover")
+    fields = {"method": "method", "shape": "area"}
+    return next((field for word, field in fields.items() if message.startswith(word)), "cover")
 
 
 def _files(loaded: Loaded, todo: Files, quiet: bool) -> int:

@@ -16,11 +16,11 @@ from typing import Any
 
 import click
 
-from faceveil import __version__, pipeline, plans
+from faceveil import __version__, pipeline, plans, plugins
 from faceveil.apps.cli import cost, show
 from faceveil.apps.cli.options import policy_of, policy_options
 from faceveil.dataset.batch import cores, process
-from faceveil.dataset.inputs import collect, of_plans
+from faceveil.dataset.inputs import annotated, collect, of_plans
 from faceveil.dataset.names import NeutralNames, names_for
 from faceveil.dataset.report import Journal, exit_code
 from faceveil.dataset.task import Setup, Task
@@ -63,6 +63,12 @@ def _run_options(command: Any) -> Any:
 @_run_options
 @policy_options
 @click.option("--plan", type=_PATH, metavar="FILE.jsonl", help="Look only: write what would be covered, to review.")
+@click.option(
+    "--annotations",
+    type=_PATH,
+    help="Cover what it says instead of looking (COCO, YOLO, WIDER, CSV ...).",
+)
+@click.option("--add-detected", is_flag=True, help="Look as well, and cover both.")
 @click.option("--in-place", is_flag=True, help="Replace the originals by their veiled copies.")
 @click.option("-y", "--yes", is_flag=True, help="Confirm --in-place for a folder.")
 def veil(  # noqa: PLR0913  (one parameter for each option)
@@ -74,6 +80,8 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
     quiet: bool,
     neutral_names: bool,
     plan: Path | None,
+    annotations: Path | None,
+    add_detected: bool,
     in_place: bool,
     yes: bool,
     policy_file: Path | None,
@@ -90,19 +98,47 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
         raise RequestError(f"--neutral-names is about new files, and {other} makes none", hint=f"leave {other} out")
     if plan is not None and plan.exists() and not overwrite:
         raise RequestError(f"the plan '{plan}' is there already, perhaps with edits", hint="--overwrite replaces it")
+    if add_detected and annotations is None:
+        raise RequestError("--add-detected adds to annotations", hint="name them with --annotations")
     expect_parts(policy)
     names = names_for(output, report, neutral=neutral_names)
     found = collect(inputs, output, in_place=in_place, names=names)
+    if annotations is not None:
+        found.tasks[:] = _annotated(found.tasks, annotations, inputs, policy)
     warn(policy)
-    setup = Setup(policy=policy, action="analyse" if plan else "veil", plan=plan)
+    setup = Setup(
+        policy=policy,
+        action="analyse" if plan else "veil",
+        plan=plan,
+        annotations=str(annotations or ""),
+        add_detected=add_detected,
+    )
     run = Run(found.tasks, setup, report, jobs, quiet, overwrite, output, found.ignored, names)
     code = run()
     if plan is not None:
         body = [line for task in found.tasks for line in run.lines.get(str(task.source), ())]
-        publish(plan, plans.text(policy, pipeline.detector_of(policy).spec, body), overwrite=overwrite, mode=0o600)
+        looked = annotations is None or add_detected
+        made_by = pipeline.detector_of(policy).spec if looked else f"annotations {annotations}"
+        publish(plan, plans.text(policy, made_by, body), overwrite=overwrite, mode=0o600)
         if not quiet:
             click.echo(f"the plan is in {plan}; it is personal data")
     sys.exit(code)
+
+
+def _annotated(tasks: list[Task], path: Path, inputs: tuple[str, ...], policy: Policy) -> list[Task]:
+    """The tasks with their annotations; names that are about no input are told. Raises `RequestError`."""
+    for spec in policy.used:
+        if getattr(plugins.make(plugins.DEIDENTIFY, spec), "needs_landmarks", False):
+            raise RequestError(f"method '{spec}' needs landmarks, which annotations do not give")
+    if policy.area.shape == "contour":
+        raise RequestError("shape=contour needs the outline of a face, which annotations do not give")
+    from faceveil.annotation.files import read  # noqa: PLC0415  (the formats: most runs read none)
+
+    done, left = annotated(tasks, read(path), inputs)
+    if left:
+        some = f"{len(left)} pictures" if len(left) > 1 else "a picture"
+        click.echo(show.printable(f"note: {path} names {some} not among the inputs: '{left[0]}'…"), err=True)
+    return done
 
 
 @click.command()
