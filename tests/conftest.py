@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
-from weights import ROOT, SHARED, WEIGHTS, add, without
+from weights import FETCHED, ROOT, SHARED, WEIGHTS, add, expect, without
 
 from faceveil import detect, plugins
 
@@ -44,11 +44,23 @@ def added_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     FACEVEIL_MODELS names it for the rest of the session.
     """
     folder = tmp_path_factory.mktemp("models")
-    for name in WEIGHTS:
+    for name in (*WEIGHTS, *FETCHED):
         add(name, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEVEIL_MODELS", str(folder))
         yield folder
+
+
+@pytest.fixture
+def stored(added_models: Path) -> Callable[..., None]:
+    """Called with names of models, it skips or fails the test unless they are in the folder of added models."""
+    _ = added_models
+
+    def stored(*names: str) -> None:
+        for name in names:
+            expect(name)
+
+    return stored
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import pickle
+import shutil
 import sys
+import tempfile
 from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,6 +42,15 @@ WEIGHTS = {
 }
 """Models that a user would add, by their names in the catalogue, and their files among the weights of the test data."""
 
+FETCHED = ("dlib-mmod", "ssd-res10")
+"""Models out of packages, which tests take from a folder of added models, if it is there: FACEVEIL_TEST_MODELS."""
+
+
+def fetched() -> Path:
+    """The folder of models that were fetched for tests."""
+    named = os.environ.get("FACEVEIL_TEST_MODELS")
+    return Path(named) if named else Path(tempfile.gettempdir()) / "faceveil-models"
+
 
 def without(reason: str) -> NoReturn:
     """Skip a test that lacks its data, or fail it where FACEVEIL_REQUIRE_SHARED is 1."""
@@ -53,6 +64,10 @@ def expect(name: str) -> None:
 
     Of some models the test data has no weights: such a skip is never a failure.
     """
+    if name in FETCHED:
+        if not list((store.folder() / name).glob("model.*")):
+            pytest.skip(f"needs the model {name}: FACEVEIL_MODELS={fetched()} faceveil models add {name}")
+        return
     if name not in WEIGHTS:
         pytest.skip(f"no weights of {name} are among the test data")
     if not list((store.folder() / name).glob("model.*")):
@@ -61,6 +76,10 @@ def expect(name: str) -> None:
 
 def add(name: str, folder: Path) -> None:
     """Put a model into a folder of added models, if its file is there, and the tool that it takes."""
+    if name in FETCHED:
+        if (fetched() / name).is_dir():
+            shutil.copytree(fetched() / name, folder / name)
+        return
     source = SHARED / "weights" / WEIGHTS[name]
     if not source.is_file():
         return

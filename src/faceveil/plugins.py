@@ -166,11 +166,16 @@ def load(group: str, name: str) -> type[Plugin]:
         if error.name is None or error.name.startswith("faceveil"):
             raise  # a broken installation, not a missing extra
         raise MissingExtra(
-            f"{KIND[group]} '{name}' needs {error.name}", hint=f"pip install 'faceveil[{name}]'"
+            f"{KIND[group]} '{name}' needs {error.name}", hint=f"pip install 'faceveil[{_extra(entry)}]'"
         ) from error
     if not (isinstance(loaded, type) and issubclass(loaded, Plugin)):
         raise RequestError(f"{KIND[group]} '{name}' ({entry.value}) is not a faceveil plug-in")
     return loaded
+
+
+def _extra(entry: EntryPoint) -> str:
+    """The extra that brings what a plug-in imports: `name = "module:Class [extra]"`, or one of the plug-in's name."""
+    return entry.extras[0] if entry.extras else entry.name
 
 
 def make(group: str, spec: str | Spec) -> Plugin:

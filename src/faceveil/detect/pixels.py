@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from faceveil.types import Frame, Pixels
+    from faceveil.types import Floats, Frame, Pixels
 
 
 def eight_bit(frame: Frame) -> NDArray[np.uint8]:
@@ -34,3 +34,14 @@ def resize(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uin
     if pixels.shape[:2] == (height, width):
         return pixels
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def reduced(frame: Frame, longest: int) -> tuple[NDArray[np.uint8], Floats]:
+    """RGB bytes (h, w, 3) with sides of at most `longest`, never enlarged, and their scale in x and y (2,).
+
+    Row after row in memory: dlib reads other orders wrongly, in silence.
+    """
+    factor = min(1, longest / max(frame.width, frame.height))
+    width, height = (max(1, round(side * factor)) for side in (frame.width, frame.height))
+    scale = np.array([width / frame.width, height / frame.height], np.float32)
+    return np.ascontiguousarray(resize(eight_bit(frame), width, height)), scale

@@ -1,0 +1,56 @@
+"""From another detector's boxes and sums to those of `faceveil.types`: CenterFace's boxes, scores in [0, 1]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from faceveil.types import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """How CenterFace's box differs from a detector's, as `tools/box_factors.py` measures it.
+
+    wider, taller: factors of width and height. right, down: shift of the centre, in sides of the detector's box.
+    """
+
+    wider: float
+    taller: float
+    right: float = 0
+    down: float = 0
+
+    def converted(self, xyxy: Floats) -> Floats:
+        """Boxes (n, 4) of the detector in our convention."""
+        sides = xyxy[:, 2:] - xyxy[:, :2]
+        centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2 + sides * np.array([self.right, self.down])
+        half = sides * np.array([self.wider, self.taller]) / 2
+        return np.asarray(np.concatenate([centre - half, centre + half], 1), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The logistic curve from a detector's sums, any numbers, to the share of them that is right.
+
+    even: the sum of which half is right. slope: how fast that share changes.
+    """
+
+    even: float
+    slope: float
+
+    def score(self, sums: Floats) -> Floats:
+        """The share in [0, 1] for each sum."""
+        return np.asarray(1 / (1 + np.exp(-self.slope * (sums.astype(float) - self.even))), np.float32)
+
+    def sum(self, score: float) -> float:
+        """The sum whose share is `score`, which lies between 0 and 1."""
+        return self.even + log(score / (1 - score)) / self.slope
+
+
+def unscaled(xyxy: Floats, scale: Floats) -> Floats:
+    """Boxes (n, 4) found in a picture resized by `scale` in x and y, in the pixels of the frame."""
+    return np.asarray(xyxy / np.concatenate([scale, scale]), np.float32)
