@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from importlib.metadata import EntryPoint
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from faceveil import plugins
-from faceveil.errors import RequestError
+from faceveil.errors import MissingExtra, RequestError
 from faceveil.plugins import DEIDENTIFY, DETECT, Spec, parse
 
 
@@ -89,6 +90,17 @@ def test_specs_of_plugins_read_back_as_the_same_plugin(group: str, spec: str) ->
     made = plugins.make(group, spec)
     assert made.spec == spec
     assert plugins.make(group, made.spec) == made
+
+
+@pytest.mark.parametrize(("value", "extra"), [("absent_part:Found [litert]", "litert"), ("absent_part:Found", "found")])
+def test_a_missing_part_names_the_extra_that_the_entry_point_names(
+    value: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = EntryPoint("found", value, DETECT)
+    monkeypatch.setattr(plugins, "_entries", lambda _group: {"found": entry})
+    with pytest.raises(MissingExtra, match="detector 'found' needs absent_part") as caught:
+        plugins.load(DETECT, "found")
+    assert caught.value.hint == f"pip install 'faceveil[{extra}]'"
 
 
 @pytest.mark.parametrize("group", [DETECT, DEIDENTIFY])

@@ -33,7 +33,7 @@ def eyes(face: Frame) -> Any:
 
 
 def mirrored(frame: Frame) -> Frame:
-    return Frame(np.ascontiguousarray(frame.pixels[:, ::-1]))
+    return Frame(frame.pixels[:, ::-1].copy())
 
 
 def inside(points: Any, box: Any) -> Any:

@@ -133,7 +133,7 @@ def test_a_plan_is_made_and_applied(folder: Path) -> None:
     [
         (["--cover", "head"], "cover says what is covered, such as face,plate; how much of a face is said by 'area'"),
         (["--cover", "width=2"], "how much of a face is said by 'area'"),
-        (["--cover", "face,screen"], "nothing here finds 'screen' by itself, only face, plate, person"),
+        (["--cover", "face,screen"], "no detector of 'screen' comes with faceveil, only of face, plate, person"),
         (["--cover", "badge", "-d", "test-street"], "detector 'test-street' finds plate and person, not badge"),
         (["-m", "plate=solid"], "'plate' is not covered, so it has no method: say cover=face,plate"),
         (["--cover", "plate", "-d", "test-plates", "-m", "plate=blurr"], "no method is called 'blurr'"),
@@ -149,6 +149,11 @@ def test_wrong_requests_start_nothing(folder: Path, arguments: list[str], compla
     assert complaint in err
     assert err.count("\n") == 1
     assert [p.name for p in folder.iterdir()] == ["a.png"]
+
+
+def test_check_has_no_outlines_to_follow(folder: Path) -> None:
+    _, err = faceveil("check", "a.png", "--area", "shape=contour", cwd=folder, code=2)
+    assert err == "faceveil: the faces of the original have no outlines — name another --area, such as face\n"
 
 
 def test_a_job_says_it_too(folder: Path) -> None:

@@ -71,9 +71,9 @@ def test_parts_run_where_the_whole_runs() -> None:
         (
             None,
             ("screen",),
-            "nothing here finds 'screen' by itself, only face, plate, person — name a detector with -d",
+            "no detector of 'screen' comes with faceveil, only of face, plate, person — describe a network",
         ),
-        (None, ("face", "badge"), "nothing here finds 'badge' by itself, only face, plate, person"),
+        (None, ("face", "badge"), "no detector of 'badge' comes with faceveil, only of face, plate, person"),
         (
             "centerface",
             ("face", "plate"),
@@ -95,7 +95,7 @@ def test_a_label_that_nothing_gives_is_refused_with_what_there_is(
 def test_of_a_detector_no_more_is_taken_than_is_asked_for() -> None:
     assert built("test-street", "plate", "person").spec == "test-street"
     only = built("test-street", "plate")
-    assert only.spec == "only(test-street, of=[plate])"
+    assert only.spec == "only(test-street, label=[plate])"
     assert only.gives_labels == ("plate",)
     assert only(street()).counts() == {"plate": 1}
     assert built(only.spec, "plate").spec == only.spec
@@ -109,7 +109,8 @@ def test_min_score_is_for_every_label() -> None:
     assert built(spec, "face", "plate", min_score=0.5)(street()).counts() == {"face": 1}
     assert built(spec, "face", "plate", min_score=0.4)(street()).counts() == {"face": 1, "plate": 1}
     assert (
-        built(spec, "plate", min_score=0.4).spec == f"only({spec.replace(':', '(').replace('0.4', '0.4)')}, of=[plate])"
+        built(spec, "plate", min_score=0.4).spec
+        == f"only({spec.replace(':', '(').replace('0.4', '0.4)')}, label=[plate])"
     )
 
 

@@ -150,7 +150,7 @@ def _follow(covers: Covers, i: int, outline: Floats, area: Area) -> None:
     middle, up = (low + high) / 2, np.array([0.0, area.up * max(high[1] - low[1], SMALLEST_FACE)])
     grown = middle - up + (points - middle) * factors
     if (factors >= 1).all():  # what grows by unlike factors about its centre, and moves, need not hold what it was
-        pass
+        grown = np.concatenate([grown, points])
     low, high = grown.min(axis=0), grown.max(axis=0)
     centre, half = (low + high) / 2, np.maximum(high - low, SMALLEST_FACE * factors) / 2
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * factors * SMALLEST_FACE / 2  # so that it has an inside

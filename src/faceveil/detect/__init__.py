@@ -61,7 +61,8 @@ def _of_preset(preset: str, cover: tuple[str, ...]) -> Detector:
     for label in cover:
         if label not in specs:
             known = ", ".join(specs)
-            raise RequestError(f"nothing here finds '{label}' by itself, only {known}", hint="name a detector with -d")
+            hint = "describe a network that does: -d onnx:manifest=FILE.yml"
+            raise RequestError(f"no detector of '{label}' comes with faceveil, only of {known}", hint=hint)
     parts = tuple(_made(specs[label]) for label in cover)
     if len(parts) == 1:
         return parts[0]
@@ -81,9 +82,9 @@ def _of_spec(spec: str, cover: tuple[str, ...] | None) -> Detector:
             raise RequestError(f"detector '{made.spec}' finds {' and '.join(given)}, not {label}", hint=cure)
     if cover is None or set(given) <= set(cover):
         return made
-    from faceveil.detect.compose import Only  # noqa: PLC0415
+    from faceveil.detect.only import Only  # noqa: PLC0415
 
-    return Only(detector=made, of=cover)
+    return Only(detector=made, label=cover)
 
 
 def _made(spec: str) -> Detector:

@@ -169,28 +169,6 @@ class Tiles(_Composed):
         return [round(i * (length - self.size) / (count - 1)) for i in range(count)]
 
 
-class Only(_Composed):
-    """What a detector finds of some labels, and nothing else."""
-
-    name: ClassVar[str] = "only"
-    positional: ClassVar[str] = "detector"
-
-    detector: Detector
-    """A detector of several labels."""
-    of: tuple[str, ...] = Field((FACE,), min_length=1)
-    """The labels that are passed on."""
-
-    @property
-    def gives_labels(self) -> tuple[str, ...]:
-        """The labels of the detector that are passed on."""
-        return tuple(label for label in self.detector.gives_labels if label in self.of)
-
-    def __call__(self, frame: Frame) -> Regions:
-        """Regions of one frame, best score first."""
-        found = self.detector(frame)
-        return _told(self, found[np.isin(found.labels, self.of)])
-
-
 class AtLeast(_Composed):
     """Only regions of a score and above. Made by `faceveil.detect.build`, not by name."""
 

@@ -50,7 +50,16 @@ def candidates(spec: str, *, keep_size: bool = False) -> tuple[str, ...]:
     if "size" in type(detector).model_fields and not detector.positional and not keep_size:
         made += [detector.model_copy(update={"size": size}) for size in LONGEST]
         made += [Scales(detector=detector, sizes=sizes) for sizes in UNITED]
-    return tuple(dict.fromkeys(one.spec for one in made))
+    return tuple(dict.fromkeys(one.spec for one in made if one is detector or _can_be(one.spec)))
+
+
+def _can_be(spec: str) -> bool:
+    """Whether a detector takes these settings: some know only a few sizes."""
+    try:
+        plugins.make(plugins.DETECT, spec)
+    except RequestError:
+        return False
+    return True
 
 
 def lowered(detector: Detector) -> Detector:
@@ -59,8 +68,10 @@ def lowered(detector: Detector) -> Detector:
         nested = getattr(detector, detector.positional)
         parts = tuple(map(lowered, nested)) if isinstance(nested, tuple) else lowered(nested)
         return detector.model_copy(update={detector.positional: parts})
-    own = getattr(detector, "score_threshold", None)
-    return detector if own is None else detector.model_copy(update={"score_threshold": min(own, FLOOR)})
+    if "score_threshold" not in type(detector).model_fields:
+        return detector
+    own: float | None = getattr(detector, "score_threshold")  # noqa: B009  (a field of some detectors)
+    return detector.model_copy(update={"score_threshold": FLOOR if own is None else min(own, FLOOR)})
 
 
 # --- choosing --------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from faceveil.dataset.batch import cores, process
 from faceveil.dataset.inputs import to_check
 from faceveil.dataset.report import Outcome, exit_code
 from faceveil.dataset.task import Setup
+from faceveil.errors import RequestError
 from faceveil.policy import Policy
 
 
@@ -70,6 +71,8 @@ def check(  # noqa: PLR0913  (one parameter for each option)
     """
     settings = {"detector": detector, "min_score": min_score, "area": area, "metadata": metadata}
     policy = Policy.of(allow_cloud=allow_cloud, **{key: value for key, value in settings.items() if value is not None})
+    if policy.area.shape == "contour":
+        raise RequestError("the faces of the original have no outlines", hint="name another --area, such as face")
     if detector is not None:
         pipeline.detector_of(policy)
     tasks = to_check(files, original).tasks
