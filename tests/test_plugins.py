@@ -62,7 +62,7 @@ def test_any_text_is_a_spec_or_a_request_error(text: str) -> None:
     ("group", "spec", "complaint"),
     [
         (DEIDENTIFY, "blurr", "no method is called 'blurr' — did you mean 'blur'?"),
-        (DETECT, "zzz", "no detector is called 'zzz' — known: centerface, "),
+        (DETECT, "zzz", "no detector is called 'zzz' — known: "),
         (DEIDENTIFY, "mosaic:cell=4", "method 'mosaic': there is no setting 'cell' — did you mean 'cells'?"),
         (DEIDENTIFY, "mosaic:cells=many", "method 'mosaic': 'cells': input should be a valid integer"),
         (DEIDENTIFY, "keep:x=1", "method 'keep': there is no setting 'x' — it has no settings"),

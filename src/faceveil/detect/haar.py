@@ -31,7 +31,7 @@ class _Cascade(NamedTuple):
 
 
 FACE = _Cascade("frontalface_alt2", Curve(55.4, 2.7), Convention(0.82, 1.05, 0, 0.02))
-PROFILE = _Cascade("profileface", Curve(0, 1), Convention(0.82, 1.05, 0, 0.02))
+PROFILE = _Cascade("profileface", Curve(0.3, 1.8), Convention(0.69, 0.89, -0.1, 0.04))
 EYE = _Cascade("eye", Curve(0, 1))
 GLASSES = _Cascade("eye_tree_eyeglasses", Curve(0, 1))
 

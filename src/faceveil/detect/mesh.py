@@ -26,7 +26,7 @@ ROOM = 1.5  # sides of the face's box in the network's input: MediaPipe's
 TRUSTED = 0.5  # MediaPipe's threshold of presence
 SURE = 0.9  # presence below which a face without landmarks is looked at askew too
 ASKEW = np.deg2rad(45)
-STRAIGHT, LOOKS = np.deg2rad(10), 2  # a face that turns out to lean by more is looked at upright, so often
+STRAIGHT, LOOKS = np.deg2rad(10), 4  # a face that turns out to lean by more is looked at upright, so often
 
 OVAL = np.array(
     "10 338 297 332 284 251 389 356 454 323 361 288 397 365 379 378 400 377 "

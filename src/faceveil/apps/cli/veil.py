@@ -187,7 +187,8 @@ class Run:
 
     def __call__(self) -> int:
         """Do it all; the exit code."""
-        if not self.quiet and self.setup.action != "apply":
+        looks = self.setup.action != "apply" and (not self.setup.annotations or self.setup.add_detected)
+        if looks and not self.quiet:
             cost.announce(self.setup.policy, (task.source for task in self.tasks if self._is_due(task)))
         started = time.monotonic()
         stop = threading.Event()
