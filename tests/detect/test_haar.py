@@ -97,6 +97,12 @@ def test_small_faces_are_left_out_and_large_pictures_reduced(portrait: Path, fac
         assert found.xyxy[0] / 3 == pytest.approx(Haar()(face).xyxy[0], abs=3)
 
 
+@pytest.mark.parametrize("target", ["profile", "eyes", "glasses", "face-eyes"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (19, 21)])
+def test_every_size_is_accepted(target: Any, shape: tuple[int, int]) -> None:
+    assert len(Haar(target=target)(Frame(np.full((*shape, 3), 90, np.uint8)))) == 0
+
+
 # --- plates ---------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 from faceveil import plugins
 from faceveil.deidentify.base import Faces
 from faceveil.deidentify.mask import Mask
+from faceveil.detect import boxes
 from faceveil.detect.base import Detector
 from faceveil.detect.runtime import Runtime
 from faceveil.types import Frame, Regions
@@ -171,6 +172,21 @@ def test_what_the_mesh_rejects_stays_with_the_ellipse_of_its_box(pixels: Any) ->
     cover = np.ones((64, 64), bool)
     faces = Faces(found.xyxy[where], found.xyxy[where], marks[where])
     assert np.array_equal(Mask().area(cover, faces), cover)
+
+
+@pytest.mark.shared_data
+def test_no_outline_leaves_its_box(shared: Path) -> None:
+    """In a crowd, a square around a face holds its neighbours too, and the network may choose one of them."""
+    seen = 0
+    for name in ("wider_20_Family_Group_Family_Group_20_1037", "wider_4_Dancing_Dancing_4_319"):
+        found = made("mesh(centerface)")(
+            Frame(np.asarray(Image.open(shared / "detection" / "images" / f"{name}.jpg").convert("RGB")))
+        )
+        outline = cast("Any", found.outline)
+        bounds = np.concatenate([outline.min(1), outline.max(1)], 1)
+        assert (np.diag(boxes.overlap(bounds, found.xyxy)) >= 0.5).all()
+        seen += int((np.ptp(cast("Any", found.landmarks), axis=1) > 0).all(1).sum())
+    assert seen > 5
 
 
 def test_a_detectors_own_landmarks_stay_where_the_mesh_is_not_believed(portrait: Path) -> None:

@@ -18,6 +18,8 @@ from faceveil.models import store
 from faceveil.types import Frame, Regions
 
 CONVENTION = Convention(0.94, 1.22, 0.04, 0)
+"""Medians of `tools/box_factors.py` before conversion: .88, 1.14, .03, -.02 on 23 faces of WIDER, .99, 1.28, .05, .01
+on 71 of LFW."""
 LEAST = 32  # px; it refuses pictures of 8 px
 MOST = 2048  # px; it takes 1 kB for each pixel of the doubled picture, 4 GB for a square of that side
 

