@@ -76,7 +76,7 @@ class Policy(BaseModel):
     allow_cloud: bool = False
     """Let detectors in the cloud have the originals, which leave this machine."""
     cover: tuple[str, ...] = (FACE,)
-    """What is covered: any of face, plate and person; screen and other words where the detector finds such things."""
+    """What is covered: face, plate, person, or a detector's word."""
     method: str = "veil"
     """The method's spec, such as "veil", "solid:color=black" or "mosaic:cells=4"."""
     methods: dict[str, str] = {}

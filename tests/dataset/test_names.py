@@ -142,7 +142,8 @@ def test_a_run_that_was_killed_is_finished_under_the_same_names(tmp_path: Path, 
             assert time.monotonic() < end
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.1))
-        children = [int(c) for c in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+        threads = Path(f"/proc/{process.pid}/task")  # workers are children of the threads that started them
+        children = [int(child) for path in threads.glob("*/children") for child in path.read_text().split()]
         process.kill()
         process.wait()
         for child in children:

@@ -24,6 +24,7 @@ def test_a_report_ends_whole_and_is_read_back(tmp_path: Path) -> None:
     report = Report.model_validate_json(path.read_bytes())
     assert [f.source for f in report.files] == ["a.jpg", "b.jpg"]
     assert report.totals.model_dump() == {
+        "labels": {},
         "inputs": 2, "done": 1, "kept": 0, "failed": 1, "refused": 0, "faces": 2, "ignored": 0,
     }  # fmt: skip
     assert "secret" not in path.read_text()

@@ -64,9 +64,8 @@ def hidden(
     covers = covers_of(found, area)
     for i in np.flatnonzero(chosen).tolist():
         if area.shape == "contour" and found.outline is not None and np.isfinite(found.outline[i]).all():
-            out |= crossed(
-                contour(found.outline[i], area) if not grown else larger(found.outline[i], area, grown), size
-            )
+            by = grown or -1e-7  # a pixel that is only touched may count either way
+            out |= crossed(larger(found.outline[i], area, by, found.xyxy[i]), size)
             continue
         (cx, cy), (a, b) = covers.centre[i], covers.half[i] * (1 + grown)
         y, x = np.mgrid[: size[1], : size[0]].astype(np.float64)
@@ -77,17 +76,20 @@ def hidden(
     return out
 
 
-def contour(outline: NDArray[np.float32], area: Area) -> list[tuple[float, float]]:
-    """The corners of the convex polygon that covers a face of an outline, as the policy describes it."""
-    return larger(outline, area, -1e-7)  # a pixel that is only touched may count either way
+def larger(
+    outline: NDArray[np.float32], area: Area, grown: float, box: NDArray[np.float32] | None = None
+) -> list[tuple[float, float]]:
+    """Corners of the convex polygon that covers a face of an outline, larger by a part of it.
 
-
-def larger(outline: NDArray[np.float32], area: Area, grown: float) -> list[tuple[float, float]]:
-    """The same polygon, larger by a part of it: in its middle it has a square of a face of 3 px at least."""
+    box: of the face; that of the outline where unset. In the middle it has a square of a face of 3 px at least.
+    """
     points, factor = outline.astype(np.float64), np.array([area.width, area.height])
     middle, size = (points.min(0) + points.max(0)) / 2, np.maximum(np.ptp(points, axis=0), 3.0)
     moved = middle - [0, area.up * size[1]] + factor * (points - middle)
-    both = np.concatenate([moved, points]) if min(factor) >= 1 else moved
+    angle = np.linspace(0, 2 * np.pi, 24)
+    corners = np.array([points.min(0), points.max(0)]) if box is None else box.reshape(2, 2).astype(np.float64)
+    oval = corners.mean(0) + np.ptp(corners, axis=0) / 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    both = np.concatenate([moved, points, oval]) if min(factor) >= 1 else moved
     centre = (both.min(0) + both.max(0)) / 2
     square = centre + factor * np.array([(-1.5, -1.5), (1.5, -1.5), (1.5, 1.5), (-1.5, 1.5)])
     return chain([tuple((centre + (1 + grown) * (p - centre)).tolist()) for p in [*both, *square]])
@@ -136,4 +138,4 @@ def _through(ax: float, ay: float, bx: float, by: float, x: Any, y: Any) -> Any:
     return ~outside & (first < last)
 
 
-__all__ = ["areas", "chain", "contour", "covered", "crossed", "hidden", "larger", "planned", "regions"]
+__all__ = ["areas", "chain", "covered", "crossed", "hidden", "larger", "planned", "regions"]

@@ -77,6 +77,23 @@ def test_the_outline_lies_in_its_cover(outline: Any, area: Area) -> None:
     assert ([x2, y2] >= corners.max(0) - 1e-6).all()
 
 
+@given(
+    outline=points,
+    area=areas,
+    corner=st.tuples(st.floats(-20, 60, width=16), st.floats(-20, 60, width=16)),
+    size=st.tuples(st.floats(0, 40, width=16), st.floats(0, 40, width=16)),
+)
+def test_a_wrong_outline_leaves_no_face_uncovered(
+    outline: Any, area: Area, corner: tuple[float, float], size: tuple[float, float]
+) -> None:
+    """Wherever an outline lies, the ellipse of the face's box is covered by an area that shrinks nothing."""
+    area = area.model_copy(update={"width": max(1, area.width), "height": max(1, area.height)})
+    (x, y), (w, h) = corner, size
+    covers = covers_of(Regions(np.array([[x, y, x + w, y + h]]), np.ones(1, np.float32), outline=outline[None]), area)
+    oval = face((x + w / 2, y + h / 2), (w / 2, h / 2), count=23)
+    assert (covers.contours[0].slopes @ (oval - covers.centre[0]).T <= 1 + 1e-5).all()
+
+
 def test_the_box_that_methods_may_know_follows_from_the_cover() -> None:
     outline = face((35, 30), (9, 12))
     covers = covers_of(around(outline), FOLLOWED)

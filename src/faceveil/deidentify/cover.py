@@ -36,6 +36,7 @@ TRACKED_STEP = 1 / 96
 SMALLEST_FACE = 3.0  # px; boxes without area get the cover of a face of this size
 FARTHEST = 1e9  # px; boxes that reach beyond are cut there, so that sizes stay finite in float32
 EXPONENT = {"ellipse": 2.0, "rounded": 4.0, "box": math.inf, "contour": 4.0}  # of a contour: faces without an outline
+ROUND = np.stack([np.cos(np.linspace(0, 2 * np.pi, 24)), np.sin(np.linspace(0, 2 * np.pi, 24))], axis=1)
 FUZZ = 2e-6  # float32 rounding must never leave out a pixel that the shape touches
 
 MARGINS = {"plate": (0.1, 0.2), "person": (0.1, 0.05), "screen": (0.05, 0.05), "eyes": (0.0, 0.0)}
@@ -132,7 +133,7 @@ def covers_of(regions: Regions, area: Area) -> Covers:
     if regions.outline is None or not outlined:
         return both
     for i in faces[np.isfinite(regions.outline[faces, 0, 0])].tolist():
-        _follow(both, i, regions.outline[i], area)
+        _follow(both, i, regions.outline[i], regions.xyxy[i], area)
     return both
 
 
@@ -143,14 +144,19 @@ def _joined(one: Covers, other: Covers, order: NDArray[np.intp]) -> Covers:
     return Covers(centre, half, exponent, np.concatenate([one.boxes, other.boxes])[order])
 
 
-def _follow(covers: Covers, i: int, outline: Floats, area: Area) -> None:
-    """Make cover i, in place, the convex hull of an outline (k, 2) that an area grows; nothing of it is regular."""
+def _follow(covers: Covers, i: int, outline: Floats, box: Floats, area: Area) -> None:
+    """Make cover i, in place, the convex hull of an outline (k, 2) that an area grows; nothing of it is regular.
+
+    Of an area that shrinks nothing it holds the outline too, and the ellipse of the face's box, (4,): outlines are
+    wrong at times, above all of faces from the side, where what they leave out is the nose.
+    """
     points, factors = np.clip(outline.astype(np.float64), -FARTHEST, FARTHEST), np.array([area.width, area.height])
     low, high = points.min(axis=0), points.max(axis=0)
     middle, up = (low + high) / 2, np.array([0.0, area.up * max(high[1] - low[1], SMALLEST_FACE)])
     grown = middle - up + (points - middle) * factors
     if (factors >= 1).all():  # what grows by unlike factors about its centre, and moves, need not hold what it was
-        grown = np.concatenate([grown, points])
+        near, far = np.clip(box.astype(np.float64), -FARTHEST, FARTHEST).reshape(2, 2)
+        grown = np.concatenate([grown, points, (near + far) / 2 + (far - near) / 2 * ROUND])
     low, high = grown.min(axis=0), grown.max(axis=0)
     centre, half = (low + high) / 2, np.maximum(high - low, SMALLEST_FACE * factors) / 2
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * factors * SMALLEST_FACE / 2  # so that it has an inside

@@ -63,7 +63,7 @@ def _option(name: str, info: FieldInfo) -> Callable[[_Command], _Command]:
         (kind for kind in (info.annotation, *get_args(info.annotation)) if get_origin(kind) is Literal), None
     )
     default = _SHOWN.get(name, info.default)
-    more = " With a label it is for that alone, as in -m veil -m plate=solid." if name == "method" else ""
+    more = " For one label: -m plate=solid." if name == "method" else ""
     help_text = f"{info.description}{more}" + (f" [default: {default}]" if default is not None else "")
     return click.option(
         *flags,
