@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from label_samples import GREEN, MAGENTA, YELLOW
 
-from faceveil import detect, plugins
+from faceveil import detect
 from faceveil.detect.base import Detector
 from faceveil.detect.compose import Union
 from faceveil.detect.runtime import Runtime
