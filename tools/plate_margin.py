@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from faceveil import plugins
+from faceveil import detect
 from faceveil.detect import boxes
 from faceveil.detect.base import Detector
 from faceveil.types import Frame
@@ -99,7 +99,7 @@ def main() -> int:
     if not paths:
         print(f"no test data at {asked.data}", file=sys.stderr)
         return 2
-    box, true = pairs(cast("Detector", plugins.make(plugins.DETECT, asked.detector)), paths).swapaxes(0, 1)
+    box, true = pairs(detect.make(asked.detector), paths).swapaxes(0, 1)
     box = fitted(box, true) if asked.fit else box
     sides = np.tile(box[:, 2:] - box[:, :2], 2)
     out = np.concatenate([box[:, :2] - true[:, :2], true[:, 2:] - box[:, 2:]], axis=1) / sides

@@ -10,10 +10,12 @@ them. It is written as text, called a *spec*, in one of two forms with the same 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -45,6 +47,13 @@ class Plugin(BaseModel):
         if nested:
             return self._call()
         return self.name + (":" + ",".join(f"{k}={v}" for k, v in settings.items()) if settings else "")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that its settings name, and those of the plug-ins in it: what they hold shapes results, too."""
+        nested, _ = self._parts()
+        own = [value for key in type(self).model_fields if isinstance(value := getattr(self, key), Path)]
+        return tuple(dict.fromkeys([*own, *(file for part in nested if part is not None for file in part.files)]))
 
     def _parts(self) -> tuple[tuple[Plugin, ...], dict[str, str]]:
         nested = getattr(self, self.positional) if self.positional else ()
@@ -78,6 +87,12 @@ class Spec:
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
     nested: tuple[Spec, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The spec as one call."""
+        arguments = [child.text for child in self.nested] + [f"{k}={_as_text(v)}" for k, v in self.settings.items()]
+        return f"{self.name}({', '.join(arguments)})" if arguments else self.name
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -140,6 +155,46 @@ def _settings(parts: list[str], whole: str) -> dict[str, Any]:
         is_list = value.startswith("[") and value.endswith("]")
         settings[key] = [v.strip() for v in re.split("[;,]", value[1:-1]) if v.strip()] if is_list else value
     return settings
+
+
+def written(value: object) -> str:
+    """A spec as text, from text or from nested mappings as YAML has them.
+
+    A plug-in is a text, or a mapping of one name to what it is made of: nested plug-ins, one or a list, or settings,
+    of which `of` are the nested plug-ins. {union: [centerface, {tiles: {of: mtcnn, size: 640}}]} is
+    union(centerface, tiles(mtcnn, size=640)). Raises `RequestError` that quotes the part it cannot read.
+    """
+    if isinstance(value, str):
+        return value
+    spec = _tree(value, DEEPEST)
+    if parse(spec.text) != spec:  # a value with brackets or commas in it
+        raise RequestError(f"'{spec.text}' holds a value that no spec can hold")
+    return spec.text
+
+
+def _tree(value: object, levels: int) -> Spec:
+    if isinstance(value, str):
+        return _parse(value.strip(), levels)
+    if not levels:
+        raise RequestError(f"brackets go deeper than {DEEPEST}")
+    if not isinstance(value, Mapping) or len(value) != 1:
+        hint = "write a name, or {NAME: [other, other]}, or {NAME: {key: value}}"
+        raise RequestError(f"'{value}' is no spec", hint=hint)
+    ((name, body),) = value.items()
+    settings = dict(body) if isinstance(body, Mapping) else {"of": body}
+    parts = settings.pop("of", None)
+    nested = parts if isinstance(parts, list | tuple) else [] if parts is None else [parts]
+    plain = {str(key): _plain(str(key), value) for key, value in settings.items()}
+    return Spec(str(name), plain, tuple(_tree(part, levels - 1) for part in nested))
+
+
+def _plain(key: str, value: object) -> str | list[str]:
+    """A setting's value as `parse` gives it."""
+    if isinstance(value, list | tuple):
+        return [_as_text(_plain(key, part)) for part in value]
+    if not isinstance(value, str | int | float):
+        raise RequestError(f"'{key}' cannot be '{value}'", hint="settings are texts, numbers and lists of them")
+    return _as_text(value).strip()
 
 
 # --- from names to plug-ins ----------------------------------------------------------------------------------------

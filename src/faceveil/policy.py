@@ -68,11 +68,14 @@ class Policy(BaseModel):
     model_config = _CONFIG
 
     preset: Preset = "balanced"
-    """How hard to look: fast (int8 at 640 px), balanced (int8 at 1280 px), thorough (scales, flip, two detectors)."""
+    """How hard to look: fast (int8 at 640 px), balanced (int8 at 1280 px), thorough (six looks of three sizes, mirrored
+    and leaning, that vote)."""
     detector: str | None = None
-    """A detector's spec instead of the preset's, such as "mtcnn:min_size=20" or "union(centerface, mtcnn)"."""
+    """A detector's spec instead of the preset's, such as "mtcnn:min_size=20" or "union(thorough, yunet)"; in YAML also
+    nested: {union: [centerface, {tiles: mtcnn}]}."""
     min_score: float | None = Field(None, ge=0, le=1)
-    """What is found below this score is not covered; the detector's own threshold where unset."""
+    """What is found below this score is not covered, beside the detector's own threshold. Where a detector was
+    measured, its scores are how likely a region is a face: the same for all of them."""
     allow_cloud: bool = False
     """Let detectors in the cloud have the originals, which leave this machine."""
     cover: tuple[str, ...] = (FACE,)
@@ -154,6 +157,16 @@ class Policy(BaseModel):
             return Area.named(value)
         try:
             return plugins.parse("area:" + value).settings
+        except RequestError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("detector", mode="before", json_schema_input_type=str | dict[str, Any] | None)
+    @classmethod
+    def _nested_spec(cls, value: Any) -> Any:
+        if not isinstance(value, dict | list):
+            return value
+        try:
+            return plugins.written(value)
         except RequestError as error:
             raise ValueError(str(error)) from None
 

@@ -90,7 +90,7 @@ def test_faces_are_those_of_mediapipes_algorithm(
 
     def theirs(pixels: Any) -> Any:
         xyxy, score = slow_faces(pixels, name, 0.5)
-        return NETWORKS[f"blazeface-{name}"].convention.converted(xyxy), score
+        return NETWORKS[f"blazeface-{name}"].factors.converted(xyxy), score
 
     detector = BlazeFace(model=f"blazeface-{name}", score_threshold=0.5)
     parity.compare(detector, theirs, shared, pictures=slice(3, None, every), exact=0.05)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from faceveil import plugins
 from faceveil.detect.base import Detector
-from faceveil.detect.convention import Convention, Curve, unscaled
+from faceveil.detect.convention import Curve, Factors, unscaled
 from faceveil.detect.person_hog import PersonHog
 from faceveil.detect.runtime import Runtime
 from faceveil.errors import MissingExtra
@@ -117,7 +117,9 @@ def test_converted_boxes_have_the_measured_factors(
 ) -> None:
     x, y, width, height = drawn
     xyxy = np.array([[x, y, x + width, y + height]])
-    x1, y1, x2, y2 = Convention(wider, taller, right, down).converted(xyxy.astype(np.float32))[0].tolist()
+    x1, y1, x2, y2 = (
+        Factors(width=wider, height=taller, right=right, down=down).converted(xyxy.astype(np.float32))[0].tolist()
+    )
     assert (x2 - x1, y2 - y1) == pytest.approx((width * wider, height * taller), abs=0.01)
     middle = (x + width * (0.5 + right), y + height * (0.5 + down))
     assert ((x1 + x2) / 2, (y1 + y2) / 2) == pytest.approx(middle, abs=0.01)

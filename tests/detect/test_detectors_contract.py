@@ -27,7 +27,10 @@ SPECS = {
     "union": "union(centerface:size=320, mtcnn)",
     "scales": "scales(centerface, sizes=[160;320])",
     "flip": "flip(centerface:size=320)",
+    "rotate": "rotate(centerface:size=320, angles=[0;90])",
     "tiles": "tiles(centerface:size=320, size=320)",
+    "confirm": "confirm(centerface:size=320, mtcnn)",
+    "vote": "vote(centerface:size=320, flip(centerface:size=320))",
     "only": "only(centerface:size=320)",
     "mesh": "mesh(centerface:size=320)",
 }

@@ -39,7 +39,7 @@ def test_hog_finds_what_dlib_finds(shared: Path) -> None:
 
     def theirs(pixels: Any) -> Any:
         xyxy = np.array([rectangle(found) for found in detector(pixels, 1)], np.float32).reshape(-1, 4)
-        return dlib_hog.CONVENTION.converted(xyxy), np.full(len(xyxy), 0.5)
+        return dlib_hog.FACTORS.converted(xyxy), np.full(len(xyxy), 0.5)
 
     ours = DlibHog(score_threshold=OWN_THRESHOLD)
     parity.compare(ours, theirs, shared, pictures=slice(7, None, 67), exact=0.01)
@@ -55,7 +55,7 @@ def test_cnn_finds_what_dlib_finds(shared: Path, stored: Callable[..., None]) ->
         pixels = np.asarray(Image.open(path).convert("RGB"))
         found, known = DlibCnn()(Frame(pixels)), detector(pixels, 0)
         xyxy = np.array([rectangle(face.rect) for face in known], np.float32).reshape(-1, 4)
-        converted = dlib_cnn.CONVENTION.converted(xyxy)
+        converted = dlib_cnn.FACTORS.converted(xyxy)
         assert parity.ordered(found.xyxy) == pytest.approx(parity.ordered(converted), abs=0.01)
         counted += len(found)
     assert counted >= len(pictures) - 1

@@ -49,7 +49,7 @@ def test_faces_are_those_of_opencv(shared: Path) -> None:
     def theirs(pixels: Any) -> Any:
         found = opencv.detectMultiScale(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), 1.1, 3, 0, (20, 20))
         xyxy = np.array([[x, y, x + width, y + height] for x, y, width, height in found], np.float32).reshape(-1, 4)
-        return cast("Any", haar.FACE.convention).converted(xyxy), np.full(len(xyxy), 0.5)
+        return cast("Any", haar.FACE.factors).converted(xyxy), np.full(len(xyxy), 0.5)
 
     parity.compare(Haar(scale_factor=1.1), theirs, shared, pictures=slice(7, None, 67), exact=0.01)
 

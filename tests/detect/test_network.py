@@ -17,8 +17,9 @@ from onnx import TensorProto, helper
 from faceveil import plugins
 from faceveil.detect import network, runtime
 from faceveil.detect.base import Detector
+from faceveil.detect.convention import Factors
 from faceveil.detect.onnx import Onnx
-from faceveil.detect.recipe import Factors, Input
+from faceveil.detect.recipe import Input
 from faceveil.detect.runtime import Runtime
 from faceveil.errors import RequestError
 from faceveil.types import Frame
@@ -174,7 +175,7 @@ def test_landmarks_in_our_order(tmp_path: Path) -> None:
 
 def test_factors_of_one_change_nothing() -> None:
     boxes = np.array([[1, 2, 4, 8]], np.float32)
-    assert network.converted(boxes, Factors()).tolist() == boxes.tolist()
+    assert Factors().converted(boxes).tolist() == boxes.tolist()
 
 
 @pytest.mark.skipif("openvino" not in runtime.providers(), reason="needs the extra 'openvino'")

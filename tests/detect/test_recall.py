@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceveil.detect import build
+from faceveil.detect import build, regions
 from faceveil.detect.runtime import Runtime
 from faceveil.types import Frame
 
@@ -32,3 +32,18 @@ def test_recall_of_presets(preset: str, every: int, recall: float, false: float,
     print(figures)
     assert figures["recall_iou40_20"] >= recall
     assert figures["false_per_picture"] <= false
+
+
+@pytest.mark.shared_data
+def test_turned_faces_are_found_as_upright_ones_are(shared: Path) -> None:
+    upright, turned = build("balanced", "centerface", Runtime()), build("balanced", "rotate(centerface)", Runtime())
+    straight, *others = tallies = [Tally() for _ in range(3)]
+    for truth in truths(shared / "detection")[::16]:
+        pixels = np.asarray(Image.open(truth.path).convert("RGB"))
+        size = pixels.shape[1], pixels.shape[0]
+        straight.add(truth, upright(Frame(pixels)))
+        for quarters, tally in enumerate(others, 1):
+            found = turned(Frame(np.ascontiguousarray(np.rot90(pixels, quarters))))
+            tally.add(truth, regions.turned_back(found, quarters, size))
+    recalls = [tally.figures()["recall_20"] for tally in tallies]
+    assert min(recalls[1:]) >= recalls[0] - 0.02

@@ -34,7 +34,7 @@ def test_faces_are_those_of_opencvs_sample(shared: Path, stored: Callable[..., N
             if score > 0.5:
                 found.append([x1 * width, y1 * height, x2 * width, y2 * height])
                 scores.append(min(score, 1))
-        return ssd.CONVENTION.converted(np.array(found, np.float32).reshape(-1, 4)), np.array(scores)
+        return ssd.FACTORS.converted(np.array(found, np.float32).reshape(-1, 4)), np.array(scores)
 
     # Large pictures are first halved, and more is found: 300 px are less than a third of theirs.
     parity.compare(Ssd(size=300, score_threshold=0.5), theirs, shared, pictures=slice(3, None, 22), better=True)

@@ -219,3 +219,26 @@ def test_a_job_with_neutral_names(folder: Path) -> None:
     (folder / "live.yml").write_text("source: 0\nneutral_names: true\n")
     _, said = faceveil("run", "live.yml", cwd=folder, code=2)
     assert "live.yml, line 2: neutral_names" in said
+
+
+def test_a_job_covers_what_annotations_say(folder: Path) -> None:
+    said = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 512, "height": 512}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 40, 50]}],
+        "categories": [{"id": 1, "name": "face"}],
+    }
+    (folder / "f.json").write_text(json.dumps(said))
+    job = "source: holiday/a.png\noutputs: out.png\nannotations: f.json\nmethod: solid:color=black\n"
+    (folder / "job.yml").write_text(job)
+    faceveil("run", "job.yml", cwd=folder)
+    with Image.open(folder / "out.png") as made:
+        assert max(made.convert("RGB").getpixel((30, 35))) < 20  # type: ignore[arg-type]
+    (folder / "f.json").write_text("{}")
+    _, err = faceveil("run", "job.yml", cwd=folder, code=2)
+    assert err.startswith("faceveil: job.yml, line 3: ")
+    (folder / "job.yml").write_text("source: holiday\noutputs: out\nadd_detected: true\n")
+    _, err = faceveil("run", "job.yml", cwd=folder, code=2)
+    assert "job.yml, line 3: add_detected" in err
+    (folder / "job.yml").write_text("source: 0\nannotations: f.json\n")
+    _, err = faceveil("run", "job.yml", cwd=folder, code=2)
+    assert "job.yml, line 2: annotations" in err

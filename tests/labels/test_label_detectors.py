@@ -11,7 +11,7 @@ from label_samples import GREEN, MAGENTA, YELLOW
 
 from faceveil import detect
 from faceveil.detect.base import Detector
-from faceveil.detect.compose import Union
+from faceveil.detect.compose import Composed
 from faceveil.detect.runtime import Runtime
 from faceveil.errors import RequestError
 from faceveil.types import Frame, Regions
@@ -59,8 +59,8 @@ def test_the_finders_that_are_installed_find_what_they_are_for(
 
 
 def test_parts_run_where_the_whole_runs() -> None:
-    union = cast("Union", built(None, "face", "plate"))
-    assert {part._runtime for part in (union, *union.detectors)} == {ONE}
+    (union,) = cast("Composed", built(None, "face", "plate")).parts
+    assert {part._runtime for part in (union, *cast("Composed", union).parts)} == {ONE}
 
 
 @pytest.mark.parametrize(

@@ -119,12 +119,12 @@ def test_cuts_end_what_goes_on() -> None:
 
 def test_low_scores_count_only_with_a_sure_one_before_or_after_them() -> None:
     place = [box(500, 500, 50, 60)]
-    low, sure = regions(place, 0.2), regions(place, 0.5)
+    low, sure = regions(place, 0.1), regions(place, 0.5)
     assert not any(len(f.regions) for f in follow([low] * 60))
     after = follow([low] * 60 + [sure] + [low] * 60)
     assert [i for i, f in enumerate(after) if len(f.regions)] == list(range(35, 121))  # 60 - 25: within the horizon
     np.testing.assert_array_equal(after[40].regions.score, low.score)
-    elsewhere = follow([regions([*place[:1], box(900, 300, 50, 60)], [0.2, 0.5])] * 10)
+    elsewhere = follow([regions([*place[:1], box(900, 300, 50, 60)], [0.1, 0.5])] * 10)
     assert all(len(f.regions) == 1 for f in elsewhere)
 
 

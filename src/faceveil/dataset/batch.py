@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from faceveil import pipeline
 from faceveil.dataset.pool import Pool, Watcher
 from faceveil.dataset.report import Outcome
 from faceveil.dataset.task import Setup, Task, run
@@ -24,7 +24,7 @@ def cores() -> int:
 
 def fingerprint(setup: Setup, annotation: str = "") -> str:
     """A short name for everything that shapes an output, to tell earlier outputs made otherwise."""
-    text = json.dumps(setup.policy.model_dump(mode="json"), sort_keys=True)
+    text = pipeline.key_of(setup.policy)
     if annotation:
         text += f"{annotation}{setup.add_detected}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]

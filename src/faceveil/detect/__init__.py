@@ -5,6 +5,7 @@ Importing this package loads no network, no onnxruntime and no cv2: presets are 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from faceveil import plugins
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
     from faceveil.detect.base import Detector
     from faceveil.detect.runtime import Runtime
 
-__all__ = ["FINDERS", "PRESETS", "build"]
+__all__ = ["FINDERS", "PRESETS", "build", "make"]
 
+_LOOK = "centerface(size={}, enlarge=2, precision=fp32, score_threshold=0.1)"
 PRESETS = {
     "fast": "centerface:size=640",
     "balanced": "centerface",
     "thorough": (
-        "union(flip(scales(centerface(precision=fp32, enlarge=2, score_threshold=0.24), sizes=[640;1280;2048])), "
-        "mtcnn(min_size=20))"
+        f"vote({_LOOK.format(640)}, flip({_LOOK.format(1280)}), rotate({_LOOK.format(1280)}, angles=[-25;25]), "
+        f"{_LOOK.format(2048)}, score_threshold=0.19)"
     ),
 }
 """How hard to look. What each finds, misses and costs: docs/detectors.md."""
@@ -40,17 +42,17 @@ def build(
 ) -> Detector:
     """The detector that a preset or, where given, a spec describes, bound to `runtime`.
 
+    Scores of faces are probabilities where the detector was measured (`faceveil.detect.scores`).
+
     min_score: regions below it are dropped, beside the detector's own threshold.
     cover: the labels that are looked for. It gives no others, and it gives all of them. None: whatever it finds.
     Raises `RequestError` for an unknown preset, a spec that is wrong, a label that nothing gives, or a spec that would
     send originals to a service without `runtime.cloud`; `MissingExtra` for a part not installed.
     """
     made = _of_preset(preset, cover or (FACE,)) if detector is None else _of_spec(detector, cover)
-    if min_score is not None:
-        from faceveil.detect.compose import AtLeast  # noqa: PLC0415  # pulls in numpy only when it is used
+    from faceveil.detect.compose import Calibrated  # noqa: PLC0415  # loads OpenCV
 
-        made = AtLeast(detector=made, least=min_score)
-    return made.on(runtime)
+    return Calibrated(detector=made, least=min_score or 0).on(runtime)
 
 
 def _of_preset(preset: str, cover: tuple[str, ...]) -> Detector:
@@ -63,7 +65,7 @@ def _of_preset(preset: str, cover: tuple[str, ...]) -> Detector:
             known = ", ".join(specs)
             hint = "describe a network that does: -d onnx:manifest=FILE.yml"
             raise RequestError(f"no detector of '{label}' comes with faceveil, only of {known}", hint=hint)
-    parts = tuple(_made(specs[label]) for label in cover)
+    parts = tuple(make(specs[label]) for label in cover)
     if len(parts) == 1:
         return parts[0]
     from faceveil.detect.compose import Union  # noqa: PLC0415  # loads OpenCV
@@ -73,7 +75,7 @@ def _of_preset(preset: str, cover: tuple[str, ...]) -> Detector:
 
 def _of_spec(spec: str, cover: tuple[str, ...] | None) -> Detector:
     """A detector by its spec, and of what it finds no more than is looked for."""
-    made = _made(spec)
+    made = make(spec)
     given = made.gives_labels
     for label in cover or ():
         if label not in given:
@@ -87,5 +89,19 @@ def _of_spec(spec: str, cover: tuple[str, ...] | None) -> Detector:
     return Only(detector=made, label=cover)
 
 
-def _made(spec: str) -> Detector:
-    return cast("Detector", plugins.make(plugins.DETECT, spec))
+def make(spec: str | plugins.Spec) -> Detector:
+    """The detector that a spec describes. Presets stand for theirs: `thorough`, `union(thorough, yunet)`.
+
+    Raises `RequestError` for a spec that is wrong, `MissingExtra` for a part not installed.
+    """
+    parsed = plugins.parse(spec) if isinstance(spec, str) else spec
+    return cast("Detector", plugins.make(plugins.DETECT, _spelled_out(parsed)))
+
+
+def _spelled_out(spec: plugins.Spec) -> plugins.Spec:
+    """The spec with those of presets in place of their names."""
+    if spec.name not in PRESETS:
+        return replace(spec, nested=tuple(map(_spelled_out, spec.nested)))
+    if spec.settings or spec.nested:
+        raise RequestError(f"the preset '{spec.name}' has no settings", hint=f"it stands for {PRESETS[spec.name]}")
+    return plugins.parse(PRESETS[spec.name])

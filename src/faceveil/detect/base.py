@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 from pydantic import PrivateAttr
 
 from faceveil.detect.runtime import Runtime
+from faceveil.detect.scores import Calibration, calibrations
 from faceveil.plugins import Plugin
 from faceveil.types import FACE, Frame, Regions
 
@@ -48,6 +49,11 @@ class Detector(Plugin, ABC):
     def gives_labels(self) -> tuple[str, ...]:
         """What the regions of this very detector may be; compositions ask their parts."""
         return self.labels
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What its scores mean, where that was measured; compositions ask their parts."""
+        return calibrations().get(self.name)
 
     def on(self, runtime: Runtime) -> Self:
         """This detector bound to an execution provider and a number of threads."""

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from faceveil.detect import boxes, litert, pixels
 from faceveil.detect.base import Detector
-from faceveil.detect.convention import Convention, unscaled
+from faceveil.detect.convention import Factors, unscaled
+from faceveil.detect.scores import Calibration, calibrations
 from faceveil.types import Frame, Regions
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ class _Network(NamedTuple):
 
     side: int
     grids: tuple[tuple[int, int], ...]
-    convention: Convention
+    factors: Factors
 
 
 NEAR = ((8, 2), (16, 6))  # strides 8, 16, 16, 16; each layer has an anchor of aspect 1 and an interpolated one
 SHORT, FULL, BACK = (
-    Convention(0.87, 1.15, 0, -0.095),
-    Convention(0.87, 1.135, 0.02, -0.04),
-    Convention(0.9, 1.16, 0, -0.08),
+    Factors(width=0.87, height=1.15, down=-0.095),
+    Factors(width=0.87, height=1.135, right=0.02, down=-0.04),
+    Factors(width=0.9, height=1.16, down=-0.08),
 )
 NETWORKS = {
     "blazeface-short": _Network(128, NEAR, SHORT),
@@ -75,6 +76,11 @@ class BlazeFace(Detector):
     """Faces below this score are dropped. Of faces from 40 px `back` finds .74 with 3.5 false a picture at .3, .68 with
     1.2 at .5 (MediaPipe's threshold); `full` .61 with 1 and .52 with .3."""
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """What the scores of the network that was chosen mean, where that was measured."""
+        return calibrations().get(self.model)
+
     def __call__(self, frame: Frame) -> Regions:
         """Faces of one frame, best score first."""
         network = NETWORKS[self.model]
@@ -83,7 +89,7 @@ class BlazeFace(Detector):
         raw, logits = sorted(outputs, key=lambda output: -output.shape[-1])
         xyxy, score = decode(raw, logits[:, 0], network, self.score_threshold)
         xyxy, score = merged(xyxy, score, SAME_FACE)
-        xyxy = network.convention.converted(unscaled(xyxy - np.concatenate([corner, corner]), scale))
+        xyxy = network.factors.converted(unscaled(xyxy - np.concatenate([corner, corner]), scale))
         return Regions(xyxy, score)
 
 

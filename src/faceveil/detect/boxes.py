@@ -48,14 +48,17 @@ def best(xyxy: Floats, score: Floats, limit: float, over: Over = "union") -> NDA
     return np.array(kept, np.intp)
 
 
-def voted(xyxy: Floats, score: Floats, kept: NDArray[Any], limit: float) -> Floats:
-    """Each kept box as the mean, weighted by score, of all boxes that overlap it by more than `limit` (IoU): (k, 4).
+def voted(xyxy: Floats, score: Floats, kept: NDArray[Any], limit: float, power: float = 1) -> Floats:
+    """Each kept box as the mean of all boxes that overlap it by more than `limit` (IoU): (k, 4).
+
+    Weights are scores to the given power: the higher it is, the more the best one counts.
 
     Neighbouring cells see the same face a little differently; their mean is nearer to it than the best of them.
     Source: Gidaris and Komodakis, Object Detection via a Multi-Region and Semantic Segmentation-Aware CNN Model, 2015.
     """
     if not len(kept):
         return np.zeros((0, 4), np.float32)
+    score = np.asarray(score.clip(1e-6) ** power, np.float32)  # a score of 0 weighs next to nothing, not nothing
     weight = np.where(overlap(xyxy[kept], xyxy) > limit, score[None], 0)
     weight[np.arange(len(kept)), kept] = score[kept]  # a box without area overlaps not even itself
     return np.asarray(weight @ xyxy / weight.sum(1, keepdims=True), np.float32)

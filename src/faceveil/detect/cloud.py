@@ -21,7 +21,7 @@ from pydantic import Field
 
 from faceveil.detect import boxes, pixels
 from faceveil.detect.base import Detector
-from faceveil.detect.compose import AtLeast, Union
+from faceveil.detect.compose import Calibrated, Union
 from faceveil.errors import InputError, RequestError
 from faceveil.types import Frame, Regions
 
@@ -231,7 +231,7 @@ def recipients(detector: Detector, *, once: bool = True) -> Iterator[tuple[Cloud
     if isinstance(detector, Cloud):
         yield detector, once
     for part in getattr(detector, "parts", ()):
-        yield from recipients(part, once=once and isinstance(detector, AtLeast | Union))
+        yield from recipients(part, once=once and isinstance(detector, Calibrated | Union))
 
 
 def bill(detector: Detector, pictures: int, what: str, *, once: bool = True) -> list[str]:

@@ -1,19 +1,20 @@
-"""Detectors made of detectors: several at once, several sizes, mirrored, in tiles.
+"""Detectors made of detectors: several at once, several sizes, mirrored.
 
 Whatever one of the parts finds is found by the whole: a region goes only where another one stands on the same face.
+So it is with `rotate.py` and `tiles.py`. Those that judge, and drop, are `confirm.py` and `vote.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from faceveil.detect import boxes
+from faceveil.detect import regions
 from faceveil.detect.base import Detector
+from faceveil.detect.scores import PROBABLE, Calibration, on_scale
 from faceveil.types import FACE, Frame, Regions
 
 if TYPE_CHECKING:
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
 
 SAME_FACE = 0.4  # IoU; three scales and flip, 137 WIDER pictures, at .3/.4/.5: 6.3/7.0/8.1 false positives a picture,
 # recall at 20 px .949/.952/.954. Voting at the same overlap raises .952 to .958.
-MIRRORED = np.array([1, 0, 2, 4, 3])  # left and right are as seen in the picture: they change places
 
 Limit = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Composed(Detector):
+class Composed(Detector):
     """What all compositions share: their parts run where they run, and what not all parts know of a face is not told.
 
     Regions of different labels never stand for each other: a plate on a person is a region of its own.
@@ -57,18 +57,30 @@ class _Composed(Detector):
         """What its regions may be: whatever those of a part may be."""
         return tuple(dict.fromkeys(label for part in self.parts for label in part.gives_labels))
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """What its scores mean: where it was not measured itself, what those of its first part mean."""
+        return super().calibration or self.parts[0].calibration
+
+    def seen(self, part: Detector, frame: Frame) -> Regions:
+        """What a part finds, its scores on the scale of the first part where both scales are known."""
+        return on_scale(part(frame), part.calibration, self.parts[0].calibration)
+
     def on(self, runtime: Runtime) -> Self:
         """This composition with every part bound to an execution provider and a number of threads."""
-        bound = tuple(part.on(runtime) for part in self.parts)
+        return super().on(runtime).of(tuple(part.on(runtime) for part in self.parts))
+
+    def of(self, parts: tuple[Detector, ...]) -> Self:
+        """This composition of other parts, as many as it has."""
         many = isinstance(getattr(self, self.positional), tuple)
-        return super().on(runtime).model_copy(update={self.positional: bound if many else bound[0]})
+        return self.model_copy(update={self.positional: parts if many else parts[0]})
 
 
-class Union(_Composed):
+class Union(Composed):
     """Whatever any of several detectors finds.
 
-    Scores of different detectors cannot be compared, so the order decides: where two see the same face, the box of the
-    detector that is named first stands, with the higher score of the two.
+    Where two see the same face, the box of the detector that is named first stands, with the higher score of the two:
+    scores are told on the scale of the first detector where both scales are known.
     """
 
     name: ClassVar[str] = "union"
@@ -83,11 +95,11 @@ class Union(_Composed):
         """Faces of one frame, best score first."""
         found = Regions()
         for detector in self.detectors:
-            found = _added(found, detector(frame), self.iou)
-        return _told(self, _sorted(found))
+            found = regions.added(found, self.seen(detector, frame), self.iou)
+        return told(self, regions.in_order(found))
 
 
-class Scales(_Composed):
+class Scales(Composed):
     """The same detector at several sizes: large sizes find small faces, small sizes find large ones."""
 
     name: ClassVar[str] = "scales"
@@ -109,10 +121,10 @@ class Scales(_Composed):
     def __call__(self, frame: Frame) -> Regions:
         """Faces of one frame, best score first."""
         found = [self.detector.model_copy(update={"size": size})(frame) for size in self.sizes]
-        return _best(Regions.concatenate(found), self.iou)
+        return regions.best(Regions.concatenate(found), self.iou)
 
 
-class Flip(_Composed):
+class Flip(Composed):
     """The picture and its mirror image: a second look at faces near the threshold."""
 
     name: ClassVar[str] = "flip"
@@ -126,129 +138,42 @@ class Flip(_Composed):
     def __call__(self, frame: Frame) -> Regions:
         """Faces of one frame, best score first."""
         mirrored = self.detector(Frame(frame.pixels[:, ::-1]))
-        found = [self.detector(frame), _unmirrored(mirrored, frame.width)]
-        return _best(Regions.concatenate(found), self.iou)
+        found = [self.detector(frame), regions.mirrored(mirrored, frame.width)]
+        return regions.best(Regions.concatenate(found), self.iou)
 
 
-class Tiles(_Composed):
-    """The whole picture, and overlapping tiles of it at full resolution: small faces in large pictures."""
+class Calibrated(Composed):
+    """Another detector, its scores of faces as probabilities where they were measured. Made by `faceveil.detect.build`.
 
-    name: ClassVar[str] = "tiles"
+    So a score means the same whichever detector is named, and so does the least that a region must have.
+    """
+
+    name: ClassVar[str] = "calibrated"
     positional: ClassVar[str] = "detector"
 
     detector: Detector
-    """Any detector."""
-    size: int = Field(1280, ge=64, le=16384)
-    """Side of a tile in pixels of the picture; smaller pictures are not cut."""
-    overlap: float = Field(0.2, ge=0, le=0.9)
-    """Overlap of neighbouring tiles in sides of a tile. A face smaller than this lies whole in at least one."""
-    iou: Limit = SAME_FACE
-    """Overlap from which two boxes are one face."""
-
-    def __call__(self, frame: Frame) -> Regions:
-        """Faces of one frame, best score first."""
-        whole, cut = [self.detector(frame)], [Regions()]
-        if max(frame.width, frame.height) > self.size:
-            for x, y in product(self._starts(frame.width), self._starts(frame.height)):
-                tile = Frame(frame.pixels[y : y + self.size, x : x + self.size])
-                found = _moved(self.detector(tile), x, y)
-                at_cut = _at_cut(found.xyxy, (x, y, x + tile.width, y + tile.height), (frame.width, frame.height))
-                whole.append(found[~at_cut])
-                cut.append(found[at_cut])
-        found = _best(Regions.concatenate(whole), self.iou)
-        # A tile's border may show half a face. If the face was seen whole, its half lies inside that box and goes;
-        # if not, half a face is better than none.
-        return _sorted(_added(found, _best(Regions.concatenate(cut), self.iou), 0.5, over="smaller"))
-
-    def _starts(self, length: int) -> list[int]:
-        """Where tiles begin along a side: evenly spread, the last one ends at the border."""
-        if length <= self.size:
-            return [0]
-        step = max(1, int(self.size * (1 - self.overlap)))
-        count = -(-(length - self.size) // step) + 1
-        return [round(i * (length - self.size) / (count - 1)) for i in range(count)]
-
-
-class AtLeast(_Composed):
-    """Only regions of a score and above. Made by `faceveil.detect.build`, not by name."""
-
-    positional: ClassVar[str] = "detector"
-
-    detector: Detector
-    least: float = Field(ge=0, le=1)
+    least: float = Field(0, ge=0, le=1)
 
     @property
     def spec(self) -> str:
         """The spec of the detector whose regions it passes on."""
         return self.detector.spec
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """Its scores are probabilities, or what they were where nothing was measured."""
+        return None if self.detector.calibration is None else PROBABLE
+
     def __call__(self, frame: Frame) -> Regions:
         """Faces of one frame, best score first."""
-        found = self.detector(frame)
-        return found[found.score >= self.least]
+        found = on_scale(self.detector(frame), self.detector.calibration, self.calibration)
+        return found[found.score >= np.float32(self.least)]
 
 
-# --- regions --------------------------------------------------------------------------------------------------------
-
-
-def _best(found: Regions, limit: float) -> Regions:
-    """One region for each face, best score first; its box is the mean of all that were seen there, by score."""
-    if found.label is not None and len(labels := np.unique(found.label)) > 1:
-        return _sorted(Regions.concatenate([_best(found.of(label), limit) for label in labels.tolist()]))
-    kept = boxes.best(found.xyxy, found.score, limit)
-    return replace(found[kept], xyxy=boxes.voted(found.xyxy, found.score, kept, limit))
-
-
-def _sorted(found: Regions) -> Regions:
-    return found[np.argsort(-found.score, kind="stable")]
-
-
-def _added(found: Regions, more: Regions, limit: float, over: boxes.Over = "union") -> Regions:
-    """`found`, and those of `more` that stand on none of them. Seen twice, a face keeps the higher score."""
-    if not len(found) or not len(more):
-        return Regions.concatenate([found, more])
-    shared = boxes.overlap(more.xyxy, found.xyxy, over)
-    shared[more.labels[:, None] != found.labels[None]] = 0
-    seen = shared.max(1) > limit
-    score = found.score.copy()
-    np.maximum.at(score, shared.argmax(1)[seen], more.score[seen])
-    return Regions.concatenate([replace(found, score=score), more[~seen]])
-
-
-def _landmarks_if(wanted: bool, found: Regions) -> Regions:
-    return found if wanted or found.landmarks is None else replace(found, landmarks=None)
-
-
-def _told(by: Detector, found: Regions) -> Regions:
+def told(by: Detector, found: Regions) -> Regions:
     """The regions without what a detector does not give for all of its faces."""
-    found = _landmarks_if(by.gives_landmarks, found)
-    return found if by.gives_outline or found.outline is None else replace(found, outline=None)
-
-
-def _unmirrored(found: Regions, width: int) -> Regions:
-    """Regions of the mirror image in the picture's own pixels: half-open boxes, left and right landmarks exchanged."""
-    xyxy = found.xyxy.copy()
-    xyxy[:, [0, 2]] = width - found.xyxy[:, [2, 0]]
-    marks = None
-    if found.landmarks is not None:
-        marks = found.landmarks[:, MIRRORED].copy()
-        marks[..., 0] = width - marks[..., 0]
-    outline = None if found.outline is None else np.array([width, 0], np.float32) + found.outline * (-1, 1)
-    return replace(found, xyxy=xyxy, landmarks=marks, outline=outline)
-
-
-def _moved(found: Regions, x: int, y: int) -> Regions:
-    return found.mapped(np.ones(2), np.array([x, y]))
-
-
-def _at_cut(xyxy: Any, tile: tuple[int, int, int, int], picture: tuple[int, int]) -> Any:
-    """Which boxes (n,) come within a twentieth of their side of a border of the tile that cuts the picture."""
-    reach = (xyxy[:, 2:] - xyxy[:, :2]).max(1) / 20
-    x1, y1, x2, y2 = tile
-    width, height = picture
-    return (
-        ((x1 > 0) & (xyxy[:, 0] < x1 + reach))
-        | ((y1 > 0) & (xyxy[:, 1] < y1 + reach))
-        | ((x2 < width) & (xyxy[:, 2] > x2 - reach))
-        | ((y2 < height) & (xyxy[:, 3] > y2 - reach))
+    return replace(
+        found,
+        landmarks=found.landmarks if by.gives_landmarks else None,
+        outline=found.outline if by.gives_outline else None,
     )

@@ -7,28 +7,34 @@ from math import log
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from faceveil.types import Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Convention:
-    """How CenterFace's box differs from a detector's, as `tools/box_factors.py` measures it.
+class Factors(BaseModel):
+    """CenterFace's box from a detector's own: factors of its sides, shifts of its centre in sides of the box.
 
-    wider, taller: factors of width and height. right, down: shift of the centre, in sides of the detector's box.
+    `tools/box_factors.py` measures them.
     """
 
-    wider: float
-    taller: float
-    right: float = 0
-    down: float = 0
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    width: float = Field(1, gt=0, le=10)
+    """Factor of the width."""
+    height: float = Field(1, gt=0, le=10)
+    """Factor of the height."""
+    right: float = Field(0, ge=-2, le=2)
+    """How far the centre moves to the right, in widths."""
+    down: float = Field(0, ge=-2, le=2)
+    """How far the centre moves down, in heights."""
 
     def converted(self, xyxy: Floats) -> Floats:
         """Boxes (n, 4) of the detector in our convention."""
         sides = xyxy[:, 2:] - xyxy[:, :2]
-        centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2 + sides * np.array([self.right, self.down])
-        half = sides * np.array([self.wider, self.taller]) / 2
+        centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2 + sides * np.array([self.right, self.down], np.float32)
+        half = sides * np.array([self.width, self.height], np.float32) / 2
         return np.asarray(np.concatenate([centre - half, centre + half], 1), np.float32)
 
 

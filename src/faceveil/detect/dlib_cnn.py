@@ -11,13 +11,13 @@ from pydantic import Field, model_validator
 
 from faceveil.detect import pixels
 from faceveil.detect.base import Detector
-from faceveil.detect.convention import Convention, unscaled
+from faceveil.detect.convention import Factors, unscaled
 from faceveil.detect.dlib_hog import half_open
 from faceveil.detect.loading import loading
 from faceveil.models import store
 from faceveil.types import Frame, Regions
 
-CONVENTION = Convention(0.94, 1.22, 0.04, 0)
+FACTORS = Factors(width=0.94, height=1.22, right=0.04)
 """Medians of `tools/box_factors.py` before conversion: .88, 1.14, .03, -.02 on 23 faces of WIDER, .99, 1.28, .05, .01
 on 71 of LFW."""
 LEAST = 32  # px; it refuses pictures of 8 px
@@ -62,7 +62,7 @@ class DlibCnn(Detector):
             detector = dlib.cnn_face_detection_model_v1(path)
         found = detector(picture, self.upsample)
         score = np.array([face.confidence for face in found], np.float32).clip(0, 1)
-        xyxy = CONVENTION.converted(unscaled(half_open(face.rect for face in found), scale))
+        xyxy = FACTORS.converted(unscaled(half_open(face.rect for face in found), scale))
         order = np.argsort(-score, kind="stable")
         order = order[score[order] >= self.score_threshold]
         return Regions(xyxy[order], score[order])

@@ -12,13 +12,13 @@ from pydantic import Field, model_validator
 
 from faceveil.detect import pixels
 from faceveil.detect.base import Detector
-from faceveil.detect.convention import Convention, Curve, unscaled
+from faceveil.detect.convention import Curve, Factors, unscaled
 from faceveil.types import Frame, Regions
 
 if TYPE_CHECKING:
     from faceveil.types import Floats
 
-CONVENTION = Convention(0.89, 1.15, 0.03, -0.045)
+FACTORS = Factors(width=0.89, height=1.15, right=0.03, down=-0.045)
 """Medians of `tools/box_factors.py` before conversion: .88, 1.12, .02, -.04 on 219 faces of WIDER, .90, 1.19, .04, -.05
 on 282 of LFW."""
 CURVE = Curve(
@@ -62,7 +62,7 @@ class DlibHog(Detector):
         picture, scale = pixels.reduced(frame, self.size)
         found, sums, _ = _detector().run(picture, self.upsample, CURVE.sum(self.score_threshold))
         score = CURVE.score(np.array(sums, np.float32))
-        xyxy = CONVENTION.converted(unscaled(half_open(found), scale))
+        xyxy = FACTORS.converted(unscaled(half_open(found), scale))
         order = np.argsort(-score, kind="stable")
         return Regions(xyxy[order], score[order])
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from faceveil.detect import boxes, cascade
 from faceveil.detect.base import Detector
-from faceveil.detect.convention import Convention, Curve, unscaled
+from faceveil.detect.convention import Curve, Factors, unscaled
 from faceveil.types import Frame, Regions
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ class _Cascade(NamedTuple):
 
     file: str
     curve: Curve
-    convention: Convention | None = None
+    factors: Factors | None = None
 
 
 # Curves fitted to what each finds in 69 WIDER pictures, 313, 324, 526 and 97 regions; an eye is right if CenterFace has
 # one in its middle. Factors are medians of `tools/box_factors.py` before conversion: on 225 faces of WIDER .815, 1.04,
 # .00, .02 and on 273 of LFW .85, 1.11, .00, .03; on 148 and 233 profiles .68, .86, -.10, .04 and .72, .95.
-FACE = _Cascade("frontalface_alt2", Curve(55.4, 2.7), Convention(0.83, 1.07, 0, 0.02))
-PROFILE = _Cascade("profileface", Curve(1.2, 1.6), Convention(0.7, 0.9, -0.1, 0.04))
+FACE = _Cascade("frontalface_alt2", Curve(55.4, 2.7), Factors(width=0.83, height=1.07, down=0.02))
+PROFILE = _Cascade("profileface", Curve(1.2, 1.6), Factors(width=0.7, height=0.9, right=-0.1, down=0.04))
 EYE = _Cascade("eye", Curve(2.2, 1.6))
 GLASSES = _Cascade("eye_tree_eyeglasses", Curve(0.9, 0.9))
 
@@ -83,7 +83,7 @@ class Haar(Detector):
     def _look(self, known: _Cascade, picture: NDArray[np.uint8], smallest: float) -> tuple[Floats, Floats]:
         """Boxes (n, 4) in the picture's pixels and scores (n,), best first."""
         xyxy, sums = self._found(cascade.read(known.file), picture, smallest)
-        return (xyxy if known.convention is None else known.convention.converted(xyxy)), known.curve.score(sums)
+        return (xyxy if known.factors is None else known.factors.converted(xyxy)), known.curve.score(sums)
 
     def _found(
         self, classifier: cv2.CascadeClassifier, picture: NDArray[np.uint8], smallest: float

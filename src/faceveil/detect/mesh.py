@@ -11,7 +11,7 @@ from pydantic import Field
 
 from faceveil.detect import boxes, litert, pixels
 from faceveil.detect.base import Detector
-from faceveil.detect.compose import _Composed
+from faceveil.detect.compose import Composed
 from faceveil.detect.runtime import Runtime
 from faceveil.types import FACE, Frame, Regions
 
@@ -56,7 +56,7 @@ class Fit:
     presence: Floats
 
 
-class Mesh(_Composed):
+class Mesh(Composed):
     """Whatever another detector finds, with an outline of 36 points and five landmarks on each face.
 
     Boxes, scores and labels stay as they were found. Where the network sees no face, or another one, the outline is the

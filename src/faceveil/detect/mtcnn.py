@@ -11,6 +11,7 @@ from pydantic import Field
 
 from faceveil.detect import boxes, pixels
 from faceveil.detect.base import Detector
+from faceveil.detect.convention import Factors
 from faceveil.detect.runtime import Network, session
 from faceveil.types import Frame, Regions
 
@@ -23,10 +24,8 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 CELL, STRIDE = 12, 2  # P-Net's window and step in the scaled picture
 PYRAMID_NMS, STAGE_NMS = 0.5, 0.7  # the paper's: within one scale, and after each stage
-WIDER, TALLER, RIGHT, DOWN = 1.02, 1.005, 0.03, 0.023
-"""CenterFace's box from MTCNN's: factors of width and height, shift of the centre in sides of the box.
-
-Medians of `tools/box_factors.py mtcnn:min_size=20` before conversion: 1.026, 1.004, .017, .014 on 623 faces of LFW,
+FACTORS = Factors(width=1.02, height=1.005, right=0.03, down=0.023)
+"""Medians of `tools/box_factors.py mtcnn:min_size=20` before conversion: 1.026, 1.004, .017, .014 on 623 faces of LFW,
 1.014, 1.005, .043, .032 on 1965 of WIDER FACE.
 """
 CHUNK = 256  # crops in one run: bounds the memory
@@ -101,7 +100,7 @@ class Mtcnn(Detector):
         points = xyxy[:, None, :2] + marks.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None]
         xyxy = _shifted(xyxy, shift)
         keep = boxes.best(xyxy, score, STAGE_NMS, "smaller")
-        return Regions(_converted(xyxy[keep]), score[keep].clip(0, 1), points[keep])
+        return Regions(FACTORS.converted(xyxy[keep]), score[keep].clip(0, 1), points[keep])
 
     def _run(
         self, network: str, outputs: list[str], picture: NDArray[np.uint8], xyxy: Floats, side: int
@@ -156,14 +155,6 @@ def _shifted(xyxy: Floats, shift: Floats) -> Floats:
     """Boxes moved by the network's correction, given in sides of the box."""
     sides = xyxy[:, 2:] - xyxy[:, :2]
     return np.asarray(xyxy + shift * np.tile(sides, 2), np.float32)
-
-
-def _converted(xyxy: Floats) -> Floats:
-    """MTCNN's boxes in the convention of `faceveil.types`."""
-    sides = xyxy[:, 2:] - xyxy[:, :2]
-    centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2 + sides * np.array([RIGHT, DOWN])
-    half = sides * np.array([WIDER, TALLER]) / 2
-    return np.asarray(np.concatenate([centre - half, centre + half], 1), np.float32)
 
 
 def _square(xyxy: Floats) -> Floats:

@@ -16,8 +16,9 @@ from pydantic import Field
 from faceveil.detect import boxes, pixels
 from faceveil.detect.base import Detector
 from faceveil.detect.families import Found, Unfit
-from faceveil.detect.recipe import Factors, Input, Recipe
+from faceveil.detect.recipe import Input, Recipe
 from faceveil.detect.runtime import Network, Port, Runtime, session, told
+from faceveil.detect.scores import Calibration, calibrations
 from faceveil.errors import RequestError
 from faceveil.models import store
 from faceveil.types import FACE, Frame, Regions
@@ -104,6 +105,16 @@ class StoredDetector(NetworkDetector):
     def order(self) -> Order:
         """What to run, and on what."""
         return Order(self.model, self.recipes[self.model], self.score_threshold)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The network's file. Raises `MissingExtra`."""
+        return (store.path(self.model),)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What the scores of the network that was chosen mean, where that was measured."""
+        return calibrations().get(self.model)
 
     def on(self, runtime: Runtime) -> Self:
         """This detector bound to an execution provider and a number of threads. Raises `MissingExtra`."""
@@ -237,7 +248,7 @@ def _regions(found: Found, recipe: Recipe, scale: Floats) -> Regions:
     kept, means = _single(found, words, recipe)
     xyxy, words = (means / np.tile(scale, 2)).astype(np.float32), words[kept]
     faces = words == FACE
-    xyxy[faces] = converted(xyxy[faces], recipe.box)
+    xyxy[faces] = recipe.box.converted(xyxy[faces])
     marks = None
     if recipe.landmarks is not None:
         if found.landmarks is None:
@@ -276,11 +287,3 @@ def _single(found: Found, words: NDArray[np.str_], recipe: Recipe) -> tuple[NDAr
     kept, mean = np.concatenate(stays), np.concatenate(means).astype(np.float32)
     order = np.argsort(-found.score[kept], kind="stable")
     return kept[order], mean[order]
-
-
-def converted(xyxy: Floats, factors: Factors) -> Floats:
-    """Boxes (n, 4) in CenterFace's convention."""
-    sides = xyxy[:, 2:] - xyxy[:, :2]
-    centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2 + sides * np.array([factors.right, factors.down], np.float32)
-    half = sides * np.array([factors.width, factors.height], np.float32) / 2
-    return np.asarray(np.concatenate([centre - half, centre + half], 1), np.float32)

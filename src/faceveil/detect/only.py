@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import Field
 
 from faceveil.detect.base import Detector
-from faceveil.detect.compose import _Composed, _told
+from faceveil.detect.compose import Composed, told
 from faceveil.types import FACE, Frame, Regions
 
 
-class Only(_Composed):
+class Only(Composed):
     """What a detector finds of some labels, and nothing else."""
 
     name: ClassVar[str] = "only"
@@ -31,4 +31,4 @@ class Only(_Composed):
     def __call__(self, frame: Frame) -> Regions:
         """Regions of one frame, best score first."""
         found = self.detector(frame)
-        return _told(self, found[np.isin(found.labels, self.label)])
+        return told(self, found[np.isin(found.labels, self.label)])

@@ -37,6 +37,11 @@ class Onnx(NetworkDetector):
         self._described = read(self.manifest)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The manifest and the network that it names."""
+        return (*super().files, self._described.file)
+
+    @property
     def order(self) -> Order:
         """What to run, and on what."""
         said = self._described

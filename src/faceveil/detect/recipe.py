@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from faceveil.detect.convention import Factors
 from faceveil.detect.families import AnyFamily
 from faceveil.types import FACE
 
@@ -63,24 +64,6 @@ class Input(BaseModel):
         if 0 in self.std:
             raise ValueError("std must not be 0")
         return self
-
-
-class Factors(BaseModel):
-    """CenterFace's box from the network's: factors of its sides, shifts of its centre in sides of the box.
-
-    `tools/box_factors.py` measures them.
-    """
-
-    model_config = CONFIG
-
-    width: float = Field(1, gt=0, le=10)
-    """Factor of the width."""
-    height: float = Field(1, gt=0, le=10)
-    """Factor of the height."""
-    right: float = Field(0, ge=-2, le=2)
-    """How far the centre moves to the right, in widths."""
-    down: float = Field(0, ge=-2, le=2)
-    """How far the centre moves down, in heights."""
 
 
 class Recipe(BaseModel):

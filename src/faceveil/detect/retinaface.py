@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from faceveil.detect.convention import Factors
 from faceveil.detect.families.ssd import RetinaFace as Family
 from faceveil.detect.network import SizedDetector
-from faceveil.detect.recipe import Factors, Input, Recipe
+from faceveil.detect.recipe import Input, Recipe
 
 BOX = Factors(width=1.018, height=0.987, right=0, down=0.012)
 """Medians before conversion, `tools/box_factors.py retinaface`: 1.034, .982, .003, .008 on 674 faces of LFW, 1.002,

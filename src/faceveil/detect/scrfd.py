@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from faceveil.detect.convention import Factors
 from faceveil.detect.families.scrfd import Scrfd as Family
 from faceveil.detect.network import SizedDetector
-from faceveil.detect.recipe import Factors, Input, Recipe
+from faceveil.detect.recipe import Input, Recipe
 
 BOX = Factors(width=1.005, height=0.98, right=-0.003, down=0.008)
 """Medians before conversion, `tools/box_factors.py scrfd`: 1.018, .970, -.004, .010 on 679 faces of LFW, .990, .987,

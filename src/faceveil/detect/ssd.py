@@ -11,7 +11,7 @@ from pydantic import Field
 
 from faceveil.detect import pixels
 from faceveil.detect.base import Detector
-from faceveil.detect.convention import Convention
+from faceveil.detect.convention import Factors
 from faceveil.detect.loading import loading
 from faceveil.errors import MissingExtra
 from faceveil.models import store
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEAN = (104.0, 177.0, 123.0)  # blue, green, red: what the network was trained to subtract
-CONVENTION = Convention(0.99, 0.96, 0, 0.014)
+FACTORS = Factors(width=0.99, height=0.96, down=0.014)
 """Medians of `tools/box_factors.py` before conversion: .97, .95, .00, .02 on 238 faces of WIDER, 1.02, .97, .00, .01 on
 LFW."""
 
@@ -58,7 +58,7 @@ class Ssd(Detector):
         rows = rows[np.argsort(-rows[:, 2], kind="stable")]
         sides = np.array([frame.width, frame.height] * 2, np.float32)
         real = (rows[:, 2] >= self.score_threshold) & (rows[:, 5:] > rows[:, 3:5]).all(1)
-        return Regions(CONVENTION.converted(rows[real, 3:] * sides), rows[real, 2].clip(0, 1))
+        return Regions(FACTORS.converted(rows[real, 3:] * sides), rows[real, 2].clip(0, 1))
 
 
 def _network(weights: Path, size: int) -> cv2.dnn.Net:

@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from faceveil.detect.convention import Factors
 from faceveil.detect.families.ssd import UltraFace as Family
 from faceveil.detect.network import StoredDetector
-from faceveil.detect.recipe import Factors, Input, Recipe
+from faceveil.detect.recipe import Input, Recipe
 
 BOXES = {
     "ultraface-rfb-640": Factors(width=1.003, height=0.99, right=-0.002, down=0.032),

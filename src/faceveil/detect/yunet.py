@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from faceveil.detect.convention import Factors
 from faceveil.detect.families.yunet import YuNet as Family
 from faceveil.detect.network import SizedDetector
-from faceveil.detect.recipe import Factors, Input, Recipe
+from faceveil.detect.recipe import Input, Recipe
 
 SMALL = Factors(width=1.01, height=0.99, right=0, down=0.007)
 """Medians before conversion, `tools/box_factors.py yunet`: 1.021, 1.001, .001, .002 on 664 faces of LFW, .994, .985,

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from faceveil import plugins
+from faceveil import detect
 from faceveil.detect.base import Detector
 from faceveil.detect.compose import Scales
 from faceveil.errors import OutOfReach, RequestError
@@ -31,7 +31,7 @@ FLOOR = 0.05
 positives a picture (120 pictures); .970 at .02 and 360, in three times the time: nobody wants 360 covers."""
 NEAR = 0.5
 """False positives a picture that are not worth time: intervals of 170 pictures reach one and more to either side."""
-STEP = 1000  # thresholds are multiples of a thousandth: a person reads them
+STEP = 10_000  # thresholds are multiples of a ten-thousandth: of .05 as CenterFace gives it 13 are left, .0013
 LONGEST = (640, 1280, 2048)  # px; beyond, large faces are lost (docs/detectors.md)
 UNITED = ((640, 1280), (640, 1280, 2048))
 
@@ -45,7 +45,7 @@ def candidates(spec: str, *, keep_size: bool = False) -> tuple[str, ...]:
     Raises:
         RequestError: the spec is wrong. MissingExtra: a part of it is not installed.
     """
-    detector = lowered(cast("Detector", plugins.make(plugins.DETECT, spec)))
+    detector = lowered(detect.make(spec))
     made = [detector]
     if "size" in type(detector).model_fields and not detector.positional and not keep_size:
         made += [detector.model_copy(update={"size": size}) for size in LONGEST]
@@ -56,7 +56,7 @@ def candidates(spec: str, *, keep_size: bool = False) -> tuple[str, ...]:
 def _can_be(spec: str) -> bool:
     """Whether a detector takes these settings: some know only a few sizes."""
     try:
-        plugins.make(plugins.DETECT, spec)
+        detect.make(spec)
     except RequestError:
         return False
     return True
@@ -67,7 +67,7 @@ def lowered(detector: Detector) -> Detector:
     if detector.positional:
         nested = getattr(detector, detector.positional)
         parts = tuple(map(lowered, nested)) if isinstance(nested, tuple) else lowered(nested)
-        return detector.model_copy(update={detector.positional: parts})
+        detector = detector.model_copy(update={detector.positional: parts})
     if "score_threshold" not in type(detector).model_fields:
         return detector
     own: float | None = getattr(detector, "score_threshold")  # noqa: B009  (a field of some detectors)
@@ -215,7 +215,7 @@ def _only(sample: Sample, pictures: Any) -> Sample:
 
 
 def threshold(scores: Any, recall: float) -> float | None:
-    """The highest thousandth at which this share of faces is found; None where too many are found at no score.
+    """The highest ten-thousandth at which this share of faces is found; None where too many are found at no score.
 
     scores: (f,), of the detection that means each face, `MISSED` for none.
     """

@@ -69,6 +69,8 @@ def _files(loaded: Loaded, job: Job) -> Files:
             raise _wrong(loaded, ("outputs", i), f"'{place}' is for what is live, and files are written", hint)
     if len(job.outputs) > 1:
         raise _wrong(loaded, ("outputs", 1), f"files go to one folder or file, got {len(job.outputs)}")
+    if job.add_detected and job.annotations is None:
+        raise _wrong(loaded, ("add_detected",), "it adds to annotations", "name them with 'annotations'")
     output = Path(job.outputs[0]) if job.outputs else None
     try:
         names = names_for(output, Path(job.report) if job.report else None, neutral=job.neutral_names)
@@ -95,6 +97,8 @@ def _stream(loaded: Loaded, job: Job) -> Stream:
         raise _wrong(loaded, ("jobs",), "a live run is one process", "leave it out")
     if job.neutral_names:
         raise _wrong(loaded, ("neutral_names",), "what is live has the names that outputs give", "leave it out")
+    if job.annotations is not None:
+        raise _wrong(loaded, ("annotations",), "they are of files, and this is run live", "leave it out")
     source = job.source[0]
     if not is_live(source):
         _expect_video(loaded, Path(source))

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from faceveil import plugins
+from faceveil import detect, plugins
 from faceveil.errors import RequestError
 from faceveil.jobs import peekingduck
 from faceveil.jobs.complaints import complaint
@@ -34,6 +34,10 @@ class Job(Policy):
     """Make existing outputs anew; without it they are kept."""
     neutral_names: bool = False
     """Name the outputs by chance; only the report knows which is which. The output must be a folder."""
+    annotations: Text | None = None
+    """File of annotations (COCO, YOLO, WIDER FACE, CSV): of files, cover what it says instead of looking for faces."""
+    add_detected: bool = False
+    """Look for faces, too, and cover both."""
     jobs: int | None = Field(None, ge=1, le=256)
     """Processes; unset, one for each core."""
 
@@ -111,13 +115,13 @@ def _loaded(written: Written) -> Loaded:
         job = Job(**written.value)
     except ValidationError as error:
         raise complaint(written, Job, error) from None
-    specs: list[tuple[Where, str, str]] = [(("method",), plugins.DEIDENTIFY, job.method)]
-    specs += [(("methods", label), plugins.DEIDENTIFY, spec) for label, spec in job.methods.items()]
+    specs: list[tuple[Where, str]] = [(("method",), job.method)]
+    specs += [(("methods", label), spec) for label, spec in job.methods.items()]
     if job.detector is not None:
-        specs.append((("detector",), plugins.DETECT, job.detector))
-    for where, group, spec in specs:
+        specs.append((("detector",), job.detector))
+    for where, spec in specs:
         try:
-            plugins.make(group, spec)
+            detect.make(spec) if where == ("detector",) else plugins.make(plugins.DEIDENTIFY, spec)
         except RequestError as error:
             named = "" if error.message.startswith(str(where[0])) else f"{where[0]}: "
             raise written.error(where, named + error.message, hint=error.hint) from None

@@ -24,6 +24,7 @@ from faceveil.pipeline.base import (
     counted,
     default_output,
     detector_of,
+    key_of,
     policy_from,
 )
 from faceveil.policy import Policy
@@ -44,6 +45,7 @@ __all__ = [
     "counted",
     "default_output",
     "detector_of",
+    "key_of",
     "veil",
 ]
 

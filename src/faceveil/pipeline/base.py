@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -137,6 +139,23 @@ def expect_methods(policy: Policy) -> None:
     """Raises `RequestError` where a method that a policy names does not exist, though nothing may be found for it."""
     for spec in (policy.method, *policy.methods.values()):
         plugins.make(plugins.DEIDENTIFY, spec)
+
+
+def key_of(policy: Policy) -> str:
+    """A text that is equal for two policies only if they shape results alike, down to the files that they name.
+
+    Raises `RequestError`, `MissingExtra`.
+    """
+    made = [plugins.make(plugins.DEIDENTIFY, spec) for spec in policy.used]
+    made += [] if policy.detector is None else [detect.make(policy.detector)]
+    files = {str(file): _digest(file, file.stat().st_mtime_ns) for plugin in made for file in plugin.files}
+    return json.dumps({**policy.model_dump(mode="json"), **({"files": files} if files else {})}, sort_keys=True)
+
+
+@lru_cache(maxsize=16)
+def _digest(file: Path, _changed: int) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def methods_for(regions: Regions, policy: Policy) -> tuple[str, ...]:

@@ -17,8 +17,9 @@ from faceveil.types import FACE
 if TYPE_CHECKING:
     from faceveil.types import FramePlan
 
-CERTAIN = 0.6
-"""Score that a track must reach to be told of. Chosen by eye, not measured: hands and ornaments seldom reach it."""
+CERTAIN, LIKELY = 0.92, 0.6
+"""Scores that a face and another thing must reach to be told of. Chosen by eye, not measured: hands and ornaments
+seldom reach the first; scores of other things are no probabilities."""
 MOST = 5  # times that one sentence names
 
 
@@ -51,7 +52,7 @@ class Exposure:
         """A scene is over: what lasted from its first to its last frame came and went with it."""
         for track in self._tracks.values():
             ends: Iterable[tuple[_End, Fraction | None]] = ((track.first, self._begin), (track.last, self._end))
-            if track.best >= CERTAIN:
+            if track.best >= (CERTAIN if track.label == FACE else LIKELY):
                 times = [end.time for end, border in ends if end.middle and end.time != border]
                 self._times.setdefault(track.label, []).extend(times)
         self._tracks, self._begin = {}, None

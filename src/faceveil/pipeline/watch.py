@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from faceveil.types import Floats
 
 LOWEST = 0.15
-"""Score from which a detection may go on with a track. Half of `sure`, as in ByteTrack (Zhang et al. 2022)."""
-LIKELY = 0.2  # faces below this score are not looked at closely: most are none, and each costs as much as a face
+"""CenterFace's threshold in a video: a detection may go on with a track from half of what it takes to begin one (.3 as
+the network gives it, .27 as a probability), as in ByteTrack (Zhang et al. 2022)."""
+LIKELY = 0.08  # faces below this score are not looked at closely: most are none, and each costs as much as a face
 CELL, AROUND, LOOSE = 64, 2.4, 3.2
 """Pixels of a close look, and what it shows in sides of the face: 27 px are left for a face that is followed between
 two looks, 20 px for one that was seen from one end only. Of 3,649 faces of seven clips, cuts left out of account, 96 px

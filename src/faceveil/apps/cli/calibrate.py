@@ -89,7 +89,7 @@ def _print(choice: Choice, wish: Wish) -> None:
     click.echo("on the half that is chosen on:")
     for one in choice.options:
         false = "" if one.false is None else f"{one.false:7.2f} false/picture, "
-        reached = f"at {one.min_score:.3f}" if one.min_score is not None else "never   "
+        reached = f"at {one.min_score:.4f}" if one.min_score is not None else "never    "
         sign = "*" if one is choice.chosen else " "
         click.echo(f"{sign} {reached}  recall {one.recall:.3f}, {false}{one.ms:7.1f} ms  {one.spec}")
     click.echo(f"chosen: {choice.chosen.spec}, min_score {choice.chosen.min_score}")

@@ -32,7 +32,7 @@ from faceveil.policy import Policy
 @click.option(
     "--allow-cloud", is_flag=True, help="Let detectors in the cloud have the files, which leave this machine."
 )
-@click.option("--min-score", type=float, help="Of a visible face. [default: 0.95]")
+@click.option("--min-score", type=float, help="Of a visible face. [default: 0.87]")
 @click.option("--area", help="How much around the original's faces may differ. [default: face]")
 @click.option(
     "--metadata",

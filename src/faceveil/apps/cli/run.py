@@ -10,7 +10,7 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
-from faceveil.apps.cli.veil import Run, expect_parts, warn
+from faceveil.apps.cli.veil import Run, expect_parts, warn, with_annotations
 from faceveil.dataset.task import Setup
 from faceveil.errors import OutputError, RequestError
 from faceveil.jobs import Files, Loaded, Stream, decide, read, schema
@@ -65,9 +65,14 @@ def _field(message: str) -> str:
 def _files(loaded: Loaded, todo: Files, quiet: bool) -> int:
     job = loaded.job
     report = None if job.report is None else Path(job.report)
-    setup = Setup(policy=job.policy)
-    inputs = todo.inputs
-    return Run(inputs.tasks, setup, report, job.jobs, quiet, job.overwrite, todo.output, inputs.ignored, todo.names)()
+    setup = Setup(policy=job.policy, annotations=job.annotations or "", add_detected=job.add_detected)
+    inputs, tasks = todo.inputs, todo.inputs.tasks
+    if job.annotations is not None:
+        try:
+            tasks = with_annotations(tasks, Path(job.annotations), job.source, job.policy)
+        except RequestError as error:
+            raise loaded.written.error(("annotations",), error.message, hint=error.hint) from None
+    return Run(tasks, setup, report, job.jobs, quiet, job.overwrite, todo.output, inputs.ignored, todo.names)()
 
 
 def _live(context: click.Context, loaded: Loaded, todo: Stream, quiet: bool) -> None:

@@ -104,7 +104,7 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
     names = names_for(output, report, neutral=neutral_names)
     found = collect(inputs, output, in_place=in_place, names=names)
     if annotations is not None:
-        found.tasks[:] = _annotated(found.tasks, annotations, inputs, policy)
+        found.tasks[:] = with_annotations(found.tasks, annotations, inputs, policy)
     warn(policy)
     setup = Setup(
         policy=policy,
@@ -125,7 +125,7 @@ def veil(  # noqa: PLR0913  (one parameter for each option)
     sys.exit(code)
 
 
-def _annotated(tasks: list[Task], path: Path, inputs: tuple[str, ...], policy: Policy) -> list[Task]:
+def with_annotations(tasks: list[Task], path: Path, inputs: tuple[str, ...], policy: Policy) -> list[Task]:
     """The tasks with their annotations; names that are about no input are told. Raises `RequestError`."""
     for spec in policy.used:
         if getattr(plugins.make(plugins.DEIDENTIFY, spec), "needs_landmarks", False):
