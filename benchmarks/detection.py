@@ -56,7 +56,6 @@ ROWS = {
     "balanced and mtcnn": "union(centerface, mtcnn:min_size=20)",
     "yunet": "yunet",
     "yunet-n": "yunet:model=yunet-n",
-    "yunet-s": "yunet:model=yunet-s",
     "yunet, 640 px": "yunet:size=640",
     "scrfd-500m": "scrfd",
     "scrfd-2.5g": "scrfd:model=scrfd-2.5g",
