@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ FLOORS = [
     {"policy"},
     {"models"},
     {"media", "detect", "track", "deidentify"},
-    {"verify"},
+    {"verify", "match"},
     {"plans", "annotation"},
     {"pipeline"},
     {"dataset"},
@@ -83,6 +84,15 @@ def test_the_pipeline_loads_its_engines_only_when_they_run() -> None:
         "print([m for m in ('onnxruntime', 'cv2', 'av', 'PIL', 'simplejpeg', 'rich') if m in sys.modules])"
     )
     assert loaded == "[]"
+
+
+def test_the_network_runtime_reports_to_nobody(tmp_path: Path) -> None:
+    """ONNX Runtime that reports keeps a file for it where temporary files go, as soon as it is imported."""
+    code = "from faceveil.detect.runtime import Runtime, session; session('mtcnn_pnet', Runtime(threads=1))"
+    own = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    places = dict.fromkeys(("TMPDIR", "HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"), str(tmp_path))
+    subprocess.run([sys.executable, "-c", code], check=True, env=own | places)
+    assert not list(tmp_path.rglob("*"))
 
 
 def test_importing_faceveil_is_fast() -> None:

@@ -42,7 +42,7 @@ WEIGHTS = {
 }
 """Models that a user would add, by their names in the catalogue, and their files among the weights of the test data."""
 
-FETCHED = ("dlib-mmod", "ssd-res10")
+FETCHED = ("dlib-5-points", "dlib-mmod", "dlib-resnet", "ssd-res10")
 """Models out of packages, which tests take from a folder of added models, if it is there: FACEVEIL_TEST_MODELS."""
 
 

@@ -11,6 +11,7 @@ Importing this module loads nothing heavy; the parts come when they are first us
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from faceveil.types import Frame, FramePlan, Plan, Regions
 
 __version__ = "0.1.0"
+
+# From 1.29 on ONNX Runtime reports to its makers from Linux and macOS, too, and keeps an identifier of the machine for
+# that; it decides when it is imported. faceveil's work is nobody's business. Processes that it starts inherit this.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOME = {
     "Area": "policy",

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 DETECT = "faceveil.detect"
 DEIDENTIFY = "faceveil.deidentify"
+MATCH = "faceveil.match"
 
-KIND = {DETECT: "detector", DEIDENTIFY: "method"}
+KIND = {DETECT: "detector", DEIDENTIFY: "method", MATCH: "recogniser"}
 
 
 class Plugin(BaseModel):

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -24,14 +24,15 @@ TIME_LIMIT_S = 600.0
 on a video says every half second how far it is."""
 
 Watcher = Callable[[Task, Progress], None]
+PROGRAM = "faceveil.dataset.worker"
 
 
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "faceveil.dataset.worker"],
+    def __init__(self, setup: Setup, program: str = PROGRAM) -> None:
+        self._process = subprocess.Popen(  # noqa: S603  (this Python, and a module of this package)
+            [sys.executable, "-m", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # A session of its own: Ctrl-C in the terminal reaches the parent alone.
@@ -103,17 +104,24 @@ class _Worker:
 class Pool:
     """`size` worker processes; a context manager.
 
-    watch: called from several threads while videos are worked on.
+    watch: called from several threads while videos are worked on. program: the module that the processes run: one that
+    calls `worker.serve`.
     Setting `stop` lets started files finish and starts no others. Leaving on an exception ends all workers at once;
     writes are atomic, so nothing half-written can stand.
     """
 
     def __init__(
-        self, setup: Setup, size: int, stop: threading.Event | None = None, watch: Watcher | None = None
+        self,
+        setup: Setup,
+        size: int,
+        stop: threading.Event | None = None,
+        watch: Watcher | None = None,
+        program: str = PROGRAM,
     ) -> None:
         self._setup = setup
         self._size = size
         self._watch = watch
+        self._program = program
         self._asked_to_stop = stop or threading.Event()
         self._left = False
         self._workers: dict[int, _Worker] = {}
@@ -122,7 +130,7 @@ class Pool:
     def __enter__(self) -> Self:
         return self
 
-    def run(self, tasks: list[Task]) -> Iterator[Outcome]:
+    def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
         """Outcomes as they come, in no order. Raises what stops a whole run: `MissingExtra`."""
         waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
         for task in tasks:
@@ -151,7 +159,7 @@ class Pool:
             while not (self._left or self._asked_to_stop.is_set() or waiting.empty()):
                 task = waiting.get_nowait()
                 if worker is None:
-                    worker = self._workers[slot] = _Worker(self._setup)
+                    worker = self._workers[slot] = _Worker(self._setup, self._program)
                 try:
                     answers.put(worker.ask(task, self._watch))
                 except WorkerError as error:

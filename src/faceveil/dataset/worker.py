@@ -9,20 +9,29 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from faceveil.dataset.report import Outcome
 from faceveil.dataset.task import Setup, Task, run
 from faceveil.dataset.wire import from_line, to_line
 from faceveil.errors import MissingExtra, RequestError
-from faceveil.pipeline import Progress
+from faceveil.pipeline import Progress, Watcher
+
+_Setup = TypeVar("_Setup", bound=Setup)
+_Task = TypeVar("_Task", bound=Task)
 
 
 def main() -> int:
     """Serve until standard input ends, as it does when the parent dies."""
+    return serve(Setup, Task, run)
+
+
+def serve(setups: type[_Setup], tasks: type[_Task], do: Callable[[_Task, _Setup, Watcher], Outcome]) -> int:
+    """Do one task after the other for the `Pool` at the other end, and answer with its outcome."""
     with _private_stdout() as out:
-        setup = from_line(Setup, sys.stdin.buffer.readline())
+        setup = from_line(setups, sys.stdin.buffer.readline())
         if setup.policy.provider == "cpu":  # CUDA maps far more addresses than there is memory
             _limit_memory()
         if setup.threads == 1:
@@ -30,9 +39,9 @@ def main() -> int:
 
             cv2.setNumThreads(1)
         for line in sys.stdin.buffer:
-            task = from_line(Task, line)
+            task = from_line(tasks, line)
             try:
-                answer = to_line(run(task, setup, lambda at: _tell(out, at)))
+                answer = to_line(do(task, setup, lambda at: _tell(out, at)))
             except RequestError as error:
                 # The run itself was judged before it began: this is about one input, such as a codec for its container.
                 answer = to_line(Outcome(source=str(task.source), status="failed", reason=str(error)))

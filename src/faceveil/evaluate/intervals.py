@@ -39,12 +39,15 @@ def percentile_interval(values: Any) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def wilson(found: int, of: int) -> tuple[float, float] | None:
-    """The interval of a share of independent trials. Source: Wilson, JASA 22, 1927. None without trials."""
+def wilson(found: float, of: int, z: float = Z) -> tuple[float, float] | None:
+    """The interval of a share of independent trials. Source: Wilson, JASA 22, 1927. None without trials.
+
+    found: how many succeeded; a part of one where a tie was shared out. z: how many standard deviations to each side.
+    """
     if not of:
         return None
-    share = found / of
-    middle = share + Z * Z / (2 * of)
-    reach = Z * math.sqrt(share * (1 - share) / of + Z * Z / (4 * of * of))
-    scale = 1 + Z * Z / of
+    share = min(1.0, found / of)
+    middle = share + z * z / (2 * of)
+    reach = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    scale = 1 + z * z / of
     return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)

@@ -385,6 +385,36 @@ _OTHERS = (
         _APACHE,
         "not stated; such networks usually on MS-Celeb-1M (research only, withdrawn in 2019)",
     ),
+    Entry(
+        "sface",
+        _RECOGNISER,
+        (File("onnx"),),
+        "OpenCV Zoo, models/face_recognition_sface, face_recognition_sface_2021dec.onnx",
+        "Apache-2.0",
+        _APACHE,
+        "not stated there; its paper trains on CASIA-WebFace, VGGFace2 and MS-Celeb-1M (research only)",
+        unseen=True,
+    ),
+    Entry(
+        "arcface",
+        _RECOGNISER,
+        (File("onnx"),),
+        "InsightFace, an ArcFace recogniser of a model pack, such as w600k_r50.onnx",
+        "non-commercial",
+        "Non-commercial research only; InsightFace's MIT licence is on its code, not on its weights.",
+        "WebFace600K, Glint360K or MS1M, by the pack (research only)",
+        unseen=True,
+    ),
+    Entry(
+        "facenet",
+        _RECOGNISER,
+        (File("onnx"),),
+        "an ONNX export of FaceNet for faces of 160 px, as davidsandberg/facenet publishes its weights",
+        "MIT",
+        f"{_MIT} Exports differ: ask the author of yours.",
+        "VGGFace2 or CASIA-WebFace (research only)",
+        unseen=True,
+    ),
 )
 
 CATALOGUE = {entry.name: entry for entry in chain(_YUNET, _NETWORKS, _TFLITE, _OTHERS)}

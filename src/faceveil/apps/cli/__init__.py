@@ -45,6 +45,7 @@ _COMMANDS = {
     "calibrate": "calibrate",
     "detectors": "about",
     "methods": "about",
+    "recognisers": "about",
     "doctor": "about",
     "models": "models",
 }

@@ -1,4 +1,4 @@
-"""`faceveil detectors`, `faceveil methods`, `faceveil doctor`: what there is, from the plug-ins themselves."""
+"""`faceveil detectors`, `methods`, `recognisers`, `doctor`: what there is, from the plug-ins themselves."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ def methods() -> None:
 
 
 @click.command()
+def recognisers() -> None:
+    """List the recognisers that `evaluate privacy` measures with, their settings and the licences of their weights."""
+    table = Table("recogniser", "settings", "what it is", box=None, pad_edge=False, padding=(0, 2, 1, 0))
+    for name, kind in _all(plugins.MATCH):
+        table.add_row(name, _settings(kind), f"{_summary(kind)} Weights: {getattr(kind, 'licence', '')}")
+    _console().print(table)
+    click.echo("They measure what others could do to a picture: faceveil searches for nobody.")
+
+
+@click.command()
 def doctor() -> None:
     """Say what is installed and whether the weights are whole. Exit code 3 if a needed part is missing."""
     click.echo(f"faceveil {__version__}, Python {platform.python_version()}, {platform.platform()}")
@@ -66,7 +76,7 @@ def doctor() -> None:
     for provider in runtime.PROVIDERS:
         click.echo(f"provider {provider}: {'ready' if provider in ready else runtime.CURES[provider]}")
     click.echo(lossless.advice())
-    for group, word in ((plugins.DETECT, "detector"), (plugins.DEIDENTIFY, "method")):
+    for group, word in ((plugins.DETECT, "detector"), (plugins.DEIDENTIFY, "method"), (plugins.MATCH, "recogniser")):
         for name in plugins.names(group):
             try:
                 plugins.load(group, name)

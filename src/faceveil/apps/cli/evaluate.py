@@ -1,4 +1,4 @@
-"""`faceveil evaluate detection DATASET`: how well detectors find labelled faces."""
+"""`faceveil evaluate`: how well detectors find labelled faces, and how often people are still named."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any
 import click
 
 from faceveil.apps.cli import cost, show
+from faceveil.apps.cli.compare import compare
+from faceveil.apps.cli.privacy import privacy
+from faceveil.apps.cli.utility import utility
 from faceveil.dataset.batch import cores
 from faceveil.errors import Exit, RequestError
 from faceveil.evaluate.gauge import AP, FALSE, IOUS, MS, RECALL, SIZES
@@ -97,7 +100,14 @@ def looked(data: Dataset, specs: tuple[str, ...], policy: Policy, jobs: int | No
 
 @click.group()
 def evaluate() -> None:
-    """Measure on labelled pictures."""
+    """Measure on labelled pictures, and on pictures of people whose names are known."""
+
+
+evaluate.add_command(privacy)
+evaluate.add_command(utility)
+
+
+evaluate.add_command(compare)
 
 
 @evaluate.command(epilog=EPILOG)

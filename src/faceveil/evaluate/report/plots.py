@@ -45,22 +45,22 @@ def expect_matplotlib() -> None:
         raise MissingExtra("a report needs matplotlib", hint="pip install 'faceveil[evaluate]'")
 
 
-def drawn(size: tuple[float, float], draw: Callable[[Any], None]) -> str:
-    """An SVG of one pair of axes. size: in inches. draw: is given the axes."""
+def drawn(size: tuple[float, float], draw: Callable[[Any], None], *, rows: int = 1, columns: int = 1) -> str:
+    """An SVG of one pair of axes, or of rows and columns of them. size: in inches. draw: is given the axes."""
     import matplotlib as mpl  # noqa: PLC0415  (0.5 s, wanted only for reports)
     from matplotlib.figure import Figure as Canvas  # noqa: PLC0415  (not pyplot: no windows, no global state)
 
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # its font lacks a letter: the reader's has it, text stays text
         figure = Canvas(figsize=size, layout="constrained")
-        draw(figure.subplots())
+        draw(figure.subplots(rows, columns))
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     svg = out.getvalue()
     return re.sub(r"font: ([^;\"]*)'DejaVu Sans'[^;\"]*", r"font: \1inherit", svg[svg.index("<svg") :])
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """A name as it can stand in a plot: printable, and no longer than a legend is wide."""
     clean = "".join(char if char.isprintable() else "\ufffd" for char in text)
     return clean if len(clean) <= NAME else clean[: NAME - 1] + "…"
@@ -93,7 +93,7 @@ def by_word(rows: Sequence[Row], names: Sequence[str]) -> str:
         for at, row in enumerate(rows):
             y = np.arange(len(keys)) + (at - (len(rows) - 1) / 2) * min(0.16, 0.7 / len(rows))
             _dots(axes, y, [row.of(RECALL, key.group, IOUS[0]) for key in keys], at, names[at], upright=False)
-        axes.set_yticks(np.arange(len(keys)), [f"{_shown(key.group)} ({key.n})" for key in keys])
+        axes.set_yticks(np.arange(len(keys)), [f"{shown(key.group)} ({key.n})" for key in keys])
         axes.invert_yaxis()
         axes.set(xlim=(0, 1.02), xlabel=f"recall at IoU {IOUS[0]}")
         for i in range(1, len(keys)):
@@ -112,7 +112,7 @@ def _dots(axes: Any, at: Any, figures: list[Figure], number: int, name: str, *, 
     style: dict[str, Any] = {
         "fmt": MARKS[number % len(MARKS)],
         "color": COLOURS[number % len(COLOURS)],
-        "label": _shown(name),
+        "label": shown(name),
     }
     style |= {"markersize": 5, "capsize": 0, "elinewidth": 1.6}
     if upright:
@@ -153,7 +153,7 @@ def false_recall(rows: Sequence[Row], names: Sequence[str]) -> str:
 def _line(axes: Any, x: Any, y: Any, number: int, name: str) -> None:
     colour = COLOURS[number % len(COLOURS)]
     axes.plot(x, y, color=colour, linewidth=1.6)
-    axes.plot(x[-1:], y[-1:], MARKS[number % len(MARKS)], color=colour, label=_shown(name), markersize=6)
+    axes.plot(x[-1:], y[-1:], MARKS[number % len(MARKS)], color=colour, label=shown(name), markersize=6)
 
 
 def points(row: Row, iou: float) -> tuple[Any, Any, Any]:

@@ -33,7 +33,11 @@ def write(folder: Path, made: Evaluation, *, pictures: bool = True, overwrite: b
     expect_folder(folder, overwrite=overwrite)
     worst = misses.worst(made.looked)
     shots = misses.pictures(made.looked, worst) if pictures else None
-    contents = (as_json(made), as_csv(made), page.page(made, worst, shots))
+    publish_all(folder, (as_json(made), as_csv(made), page.page(made, worst, shots)), overwrite=overwrite)
+
+
+def publish_all(folder: Path, contents: tuple[bytes, bytes, bytes], *, overwrite: bool) -> None:
+    """Write what the three files hold. Raises `OutputError`."""
     try:
         folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     except OSError as error:

@@ -1,0 +1,139 @@
+"""A worker process that paints labelled pictures in every way and tells what models need of them."""
+
+from __future__ import annotations
+
+import base64
+import sys
+import time
+from functools import cache as once
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from faceveil import detect, media
+from faceveil.dataset.report import Outcome
+from faceveil.dataset.task import Setup, Task
+from faceveil.dataset.worker import serve
+from faceveil.deidentify.cover import clip, covers_of
+from faceveil.detect import boxes
+from faceveil.detect.pixels import eight_bit
+from faceveil.detect.runtime import Runtime
+from faceveil.errors import Exit, FaceveilError, InputError, UnsupportedError
+from faceveil.evaluate.privacy.cache import key, pack
+from faceveil.evaluate.privacy.painted import Condition, painted
+from faceveil.evaluate.utility.features import descriptor, thumbnail
+from faceveil.evaluate.utility.fidelity import MEASURES, compared
+from faceveil.pipeline import Progress, Watcher
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from faceveil.detect.base import Detector
+    from faceveil.types import Frame, Regions
+
+    Arrays = dict[str, NDArray[Any]]
+
+STILL_FOUND = 0.3  # IoU from which what a detector finds afterwards is the face that was there
+
+
+class Order(Setup):
+    """What all pictures of a run share.
+
+    finder: the spec of what finds the faces to paint. judge: of what looks whether faces are still found.
+    """
+
+    conditions: tuple[Condition, ...]
+    finder: str
+    judge: str
+    seed: int = 0
+
+
+class Item(Task):
+    """One picture. made: what other tools have made of it, by folder."""
+
+    made: tuple[Path, ...] = ()
+
+
+def run(task: Item, order: Order, progress: Watcher) -> Outcome:
+    """Look at one picture in every condition. Raises only what stops a whole run: `MissingExtra`, `RequestError`."""
+    started = time.perf_counter()
+    try:
+        found = base64.b64encode(pack(_look(task, order, progress))).decode("ascii")
+        done = Outcome(source=str(task.source), status="done", found={"rows": found})
+    except FaceveilError as error:
+        if error.exit_code != Exit.SOME_FAILED:
+            raise
+        done = Outcome(source=str(task.source), status="failed", reason=str(error).removeprefix(f"{task.source} "))
+    except MemoryError:
+        done = Outcome(source=str(task.source), status="failed", reason="not enough memory for this picture")
+    return done.model_copy(update={"ms": round((time.perf_counter() - started) * 1000, 1)})
+
+
+def _look(task: Item, order: Order, progress: Watcher) -> Arrays:
+    """For each condition features (d,), a thumbnail, `MEASURES` and how many of how many faces are still found (2,)."""
+    before, digest = _frame(task.source)
+    finder, judge = _detectors(order)
+    faces = finder(before)
+    seen = judge(before).of("face")
+    plain = eight_bit(before)
+    rows: Arrays = {"faces": np.array([len(faces)], np.int64)}
+    for number, condition in enumerate(order.conditions):
+        after = before
+        if condition.kind == "anonymised":
+            after, _ = _frame(task.made[condition.made])
+            if (after.width, after.height) != (before.width, before.height):
+                raise InputError(f"{task.made[condition.made]} is of another size than {task.source}")
+        elif condition.kind == "painted":
+            after = painted(before, faces, condition, int(key(order.seed, digest)[:12], 16))
+        pixels = eight_bit(after)
+        inside = _covered(faces, condition, plain.shape[:2])
+        untouched = condition.kind == "original"
+        rows |= {
+            f"{number}:features": descriptor(pixels),
+            f"{number}:thumb": thumbnail(pixels),
+            f"{number}:fidelity": np.full(len(MEASURES), np.nan) if untouched else compared(plain, pixels, inside),
+            f"{number}:found": _found(seen, seen if untouched else judge(after)),
+        }
+        progress(Progress(number + 1, len(order.conditions), 0, 0.0, None))
+    return rows
+
+
+def _covered(faces: Regions, condition: Condition, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The rectangles that hold the covers, (H, W)."""
+    inside = np.zeros(shape, bool)
+    for rect in covers_of(faces, condition.area).rects():
+        left, top, right, bottom = clip(rect, shape[1], shape[0])
+        inside[top:bottom, left:right] = True
+    return inside
+
+
+def _found(before: Regions, after: Regions) -> NDArray[np.int64]:
+    """How many of the faces before are found again, and how many there were, (2,)."""
+    shared = boxes.overlap(before.xyxy, after.of("face").xyxy)
+    again = int((shared.max(1) >= STILL_FOUND).sum()) if shared.size else 0
+    return np.array([again, len(before)], np.int64)
+
+
+def _frame(file: Path) -> tuple[Frame, str]:
+    opened = media.open(file)
+    if opened.info.frames > 1:
+        raise UnsupportedError(f"{file} has {opened.info.frames} frames: pictures of one are measured")
+    (frame,) = opened
+    return frame, opened.digest
+
+
+@once
+def _detectors(order: Order) -> tuple[Detector, Detector]:
+    runtime = Runtime(order.policy.provider, order.threads, order.policy.allow_cloud)
+    finder = detect.build(order.policy.preset, order.finder or None, runtime, order.policy.min_score)
+    return finder, detect.build("balanced", order.judge, runtime)
+
+
+def main() -> int:
+    """Serve until standard input ends."""
+    return serve(Order, Item, run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""`faceveil evaluate privacy` and `faceveil recognisers` as a user meets them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageEnhance
+from test_cli import faceveil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "match"))
+
+from made_recognisers import manifest
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, portrait: Path) -> Path:
+    """`people/` with four people of eight photos each, and a recogniser in `made.yml`."""
+    root = tmp_path_factory.mktemp("home")
+    manifest(root)
+    with Image.open(portrait) as opened:
+        plain = opened.convert("RGB")
+    red, green, blue = plain.split()
+    people = {"Ann": (red, green, blue), "Bob": (blue, green, red), "Cleo": (green, red, blue), "Dan": (red, red, blue)}
+    for name, bands in people.items():
+        (root / "people" / name).mkdir(parents=True)
+        for i in range(8):
+            picture = ImageEnhance.Brightness(Image.merge("RGB", bands)).enhance(1 - i / 20)
+            picture.resize((200 + 8 * i, 200 + 8 * i)).save(root / "people" / name / f"{i}.png")
+    return root
+
+
+def measured(home: Path, *more: str, code: int = 0) -> tuple[str, str]:
+    command = ("evaluate", "privacy", "people", "-r", "onnx:manifest=made.yml", *more)
+    out, err = faceveil(*command, cwd=home, code=code)
+    return out, err
+
+
+def test_a_report_says_how_often_people_are_named(home: Path) -> None:
+    methods = (
+        "-m",
+        "solid@head",
+        "-m",
+        "blur:sigma=0.05",
+        "--filters",
+        "median",
+        "--attacks",
+        "naive,parrot,retrained",
+    )
+    out, err = measured(home, *methods, "-o", "report", "--resamples", "200")
+    assert "blur:sigma=0.05: re-identifiable" in out
+    assert "blackout: at chance" in out
+    assert "One recogniser was asked" in err
+    folder = home / "report"
+    assert {file.name for file in folder.iterdir()} == {"report.html", "result.json", "result.csv"}
+    text = (folder / "result.json").read_text()
+    assert not any(name in text + (folder / "report.html").read_text() for name in ("Ann", "Bob", "Cleo", "Dan"))
+    made = json.loads(text)
+    assert [one["name"] for one in made["conditions"]] == [
+        "original",
+        "solid@head",
+        "blur:sigma=0.05",
+        "blackout",
+    ]
+    with (folder / "result.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) > 20
+
+
+def test_wrong_words_are_told_before_anything_starts(home: Path) -> None:
+    for more, complaint in (
+        (("-m", "veli"), "no method is called 'veli' — did you mean 'veil'?"),
+        (("--filters", "sharpen"), "no filter is called 'sharpen'"),
+        (("--attacks", "guess"), "there is no attack 'guess'"),
+        (("-r", "insight"), "no recogniser is called 'insight'"),
+        (("--attacker-detector", "haar"), "detector 'haar' gives no landmarks"),
+        (("--anonymised", "nowhere"), "there is no folder 'nowhere'"),
+    ):
+        _, err = measured(home, *more, "-o", "never", code=2)
+        assert complaint in err
+        assert not (home / "never").exists()
+    _, err = faceveil("evaluate", "privacy", "nobody", cwd=home, code=2)
+    assert "there is no 'nobody'" in err
+
+
+def test_a_missing_model_is_told_with_its_cure(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEVEIL_MODELS", str(tmp_path))
+    _, err = faceveil("evaluate", "privacy", "people", "-m", "veil", cwd=home, code=3)
+    assert "the model 'mobilefacenet' is not installed — faceveil models add mobilefacenet --file FILE.onnx" in err
+
+
+def test_recognisers_are_listed() -> None:
+    out, _ = faceveil("recognisers", cwd=Path.cwd())
+    for word in ("onnx", "dlib", "mirror=True", "CC0-1.0", "faceveil searches for nobody"):
+        assert word in out
