@@ -1,6 +1,7 @@
 """Recall, precision and speed of every detector and preset on real pictures, and of those that they come from.
 
     python benchmarks/detection.py [--peers PYTHON]     # all of docs/detectors.md: results/detection.json and .png
+    python benchmarks/detection.py --rows 'preset thorough'      # some of its rows anew, into the same table
     python benchmarks/detection.py -d 'mtcnn:min_size=30' --pictures 60     # a spec of your own, printed only
 
 The pictures (273 of WIDER FACE's validation set, 60 of people with masks) are not part of the repository; without them
@@ -154,6 +155,7 @@ def draw(rows: dict[str, dict[str, Any]], target: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-d", "--detector", action="append", help="a spec; may be given several times")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, metavar="NAME", help="of the table, instead of all of it")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="processes that look for faces")
     parser.add_argument("--pictures", type=int, help="only that many, spread evenly")
     parser.add_argument("--data", type=Path, default=DATA)
@@ -164,7 +166,8 @@ def main() -> int:
         return 0
     cv2.setNumThreads(1)
     items = list(every(truths(asked.data), asked.pictures))
-    specs, without = there({spec: spec for spec in asked.detector} if asked.detector else ROWS)
+    wanted = {name: ROWS[name] for name in asked.rows or ROWS}
+    specs, without = there({spec: spec for spec in asked.detector} if asked.detector else wanted)
     result: dict[str, Any] = {"rows": {}, "left_out": without, "references": {}, "turned": {}}
     with ProcessPoolExecutor(asked.jobs, get_context("spawn")) as pool:
         for name, spec in specs.items():
@@ -174,7 +177,7 @@ def main() -> int:
             print(f"{name:30} {told(figures)}", flush=True)
         if asked.peers:
             result["references"] = beside(asked.peers, items, partial(tallied, pool))
-        if not asked.detector:
+        if not asked.detector and not asked.rows:
             result["turned"] = {spec: turned(pool, spec, items) for spec in TURNED}
     # The face-mask pictures are a third of the others' size: time is told for the large ones.
     large = [item for item in items if item.complete]
@@ -183,8 +186,15 @@ def main() -> int:
         result["rows"][name]["ms"] = ms[spec]
         print(f"{name:30} {ms[spec]:8.1f} ms")
     if not asked.detector and not asked.pictures:
-        publish(result, len(items))
+        publish(_into_the_last(result) if asked.rows else result, len(items))
     return 0
+
+
+def _into_the_last(result: dict[str, Any]) -> dict[str, Any]:
+    """The last table with these rows in place of its own."""
+    last: dict[str, Any] = json.loads((RESULTS / "detection.json").read_text(encoding="utf-8"))
+    rows = {**last["rows"], **result["rows"]}
+    return {**result, **{key: last[key] for key in ("left_out", "references", "turned")}, "rows": rows}
 
 
 def there(specs: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -41,7 +41,7 @@ FEWEST = 200  # regions; two numbers from fewer are guesses
 ROWS = {
     "centerface": "centerface:score_threshold=0.1",
     "mtcnn": "mtcnn(min_size=20, network_thresholds=[0.6;0.7;0.35], score_threshold=0.35)",
-    "vote": detect.PRESETS["thorough"].replace("score_threshold=0.19", "score_threshold=0.1"),
+    "vote": detect.PRESETS["thorough"].replace("score_threshold=0.183", "score_threshold=0.1"),
     "yunet": "yunet:score_threshold=0.2",
     "yunet-n": "yunet:model=yunet-n,score_threshold=0.2",
     "yunet-s": "yunet:model=yunet-s,score_threshold=0.2",

@@ -95,3 +95,37 @@ def test_recognisers_are_listed() -> None:
     out, _ = faceveil("recognisers", cwd=Path.cwd())
     for word in ("onnx", "dlib", "mirror=True", "CC0-1.0", "faceveil searches for nobody"):
         assert word in out
+
+
+def test_an_experiment_runs_on_the_boxes_of_several_detectors(home: Path) -> None:
+    (home / "e.yml").write_text(
+        "recognisers: 'onnx:manifest=made.yml'\nattacks: [naive, parrot]\nfilters: []\n"
+        "detectors: {all: centerface, eyes: 'haar:target=face-eyes'}\n"
+        "methods:\n- solid@head\n- {method: 'blur:kernel={k}', k: [3, 9], detectors: all}\n"
+    )
+    command = ("evaluate", "privacy", "people", "--experiment", "e.yml", "--resamples", "100")
+    out, _ = faceveil(*command, cwd=home)
+    assert [line.partition(": ")[0] for line in out.splitlines()] == [
+        "solid@head, all",
+        "blur:kernel=3, all",
+        "blur:kernel=9, all",
+        "solid@head, eyes",
+        "blackout",
+    ]
+    _, err = faceveil(*command, "-m", "veil", cwd=home, code=2)
+    assert "--method and --experiment say the same" in err
+
+
+def test_a_method_is_recommended_and_its_policy_used(home: Path) -> None:
+    command = "evaluate recommend people -r onnx:manifest=made.yml --filters none --resamples 100 -m blur:sigma=0.05"
+    arguments = [*command.split(), "-m", "solid@width=6,height=6", "--attacks", "naive,parrot", "-o", "policy.yml"]
+    out, _ = faceveil(*arguments, "--max-rank1", "0.6", cwd=home)
+    assert "the first of 2 behind which no attack on the face field names more than 60 %" in out
+    assert "method: solid" in (home / "policy.yml").read_text()
+    faceveil("people/Ann/0.png", "-o", "veiled.png", "--policy", "policy.yml", "-q", cwd=home)
+    _, err = faceveil(*arguments, "--max-rank1", "0.6", cwd=home, code=2)
+    assert "'policy.yml' is there already" in err
+    _, err = faceveil(*command.split(), "--max-rank1", "0.3", "--attacks", "naive,parrot", cwd=home, code=4)
+    assert "behind none of 1 methods at most 30 % are named" in err
+    _, err = faceveil(*command.split(), "--max-rank1", "0.1", "--attacks", "naive", cwd=home, code=2)
+    assert "guessing names 25 %" in err

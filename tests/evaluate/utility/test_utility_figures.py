@@ -116,6 +116,12 @@ def test_classes_that_differ_are_learned_and_such_that_do_not_are_guessed() -> N
     assert guessed.moved[1].sum() < known.own[1].sum()
 
 
+def test_of_pictures_that_are_all_alike_nothing_is_learned() -> None:
+    label, same = np.repeat([0, 1], 10), np.tile(descriptor(noise(3, 40, 40)), (20, 1))
+    found = learn(same, same, label, splits(label, None, range(3)), classic, (1,))
+    assert found.own[1].sum() / found.asked.sum() == pytest.approx(0.5, abs=0.01)
+
+
 # --- what is lost ---------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ import click
 from faceveil.apps.cli import cost, show
 from faceveil.apps.cli.compare import compare
 from faceveil.apps.cli.privacy import privacy
+from faceveil.apps.cli.recommend import recommended
 from faceveil.apps.cli.utility import utility
 from faceveil.dataset.batch import cores
 from faceveil.errors import Exit, RequestError
@@ -105,6 +106,7 @@ def evaluate() -> None:
 
 evaluate.add_command(privacy)
 evaluate.add_command(utility)
+evaluate.add_command(recommended)
 
 
 evaluate.add_command(compare)

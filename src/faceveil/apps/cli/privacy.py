@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -30,6 +31,8 @@ from faceveil.evaluate.privacy.report.samples import samples
 from faceveil.evaluate.privacy.run import LOOKER, RECOGNISERS, Settings, gather
 from faceveil.policy import Policy
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
 _PATH = click.Path(path_type=Path)
 EPILOG = """\b
 PEOPLE is a folder with one folder for each person, a folder in FERET's or LFW's layout, or a list of pairs: pairs.csv
@@ -44,6 +47,64 @@ Examples:
 \b
 Exit codes: 0 done, 1 some photos could not be measured, 2 wrong request, 3 missing part.
 """
+
+
+_SHARED = (
+    click.option(
+        "-r",
+        "--recogniser",
+        "recognisers",
+        multiple=True,
+        metavar="SPEC",
+        help=f"What names people, any number (faceveil recognisers). [default: {', '.join(RECOGNISERS)}]",
+    ),
+    click.option("--attacks", metavar="NAME,...", help=f"Of {', '.join(known.ATTACKS)}. [default: all]"),
+    click.option(
+        "--filters",
+        default=",".join(FILTERS),
+        show_default=True,
+        metavar="NAME,...",
+        help="What attackers do to a picture first; none for nothing.",
+    ),
+    click.option("--thorough", is_flag=True, help="Let slow recognisers look at filtered pictures, too."),
+    click.option(
+        "-d",
+        "--detector",
+        metavar="SPEC|PRESET",
+        help="What finds the faces to paint. [default: the attackers' detector]",
+    ),
+    click.option(
+        "--attacker-detector",
+        default=LOOKER,
+        show_default=True,
+        metavar="SPEC",
+        help="What attackers find and align faces with, on originals and on what is painted.",
+    ),
+    click.option(
+        "--cache",
+        type=_PATH,
+        metavar="FOLDER",
+        help="Keep embeddings between runs: biometric data, for your eyes alone.",
+    ),
+    click.option("--images", type=_PATH, metavar="FOLDER", help="Where the pictures of a list of pairs are."),
+    click.option("--frames", is_flag=True, help="A folder inside a person's holds the frames of one track."),
+    click.option("--people", "most_people", type=click.IntRange(2), help="Only so many people, spread evenly."),
+    click.option("--pictures", type=click.IntRange(2), help="Only so many photos of each, spread evenly."),
+    click.option("--provider", default="cpu", show_default=True, help="Where networks run: cpu, cuda, ..."),
+    click.option(
+        "--resamples", type=click.IntRange(100, 100_000), default=RESAMPLES, show_default=True, help="For intervals."
+    ),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn by chance."),
+    click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Processes. [default: all cores]"),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures and figures."),
+)
+
+
+def people_options(command: _Command) -> _Command:
+    """Add the options of all commands that let attackers look at people: who attacks, with what, on which of them."""
+    for option in reversed(_SHARED):
+        command = option(command)
+    return command
 
 
 @click.command(epilog=EPILOG)
@@ -63,60 +124,17 @@ Exit codes: 0 done, 1 some photos could not be measured, 2 wrong request, 3 miss
     help="Pictures that any tool has made of these, under the same names; measured beside the methods, or alone.",
 )
 @click.option(
-    "-r",
-    "--recogniser",
-    "recognisers",
-    multiple=True,
-    metavar="SPEC",
-    help=f"What names people, any number (faceveil recognisers). [default: {', '.join(RECOGNISERS)}]",
-)
-@click.option(
     "--experiment",
     type=_PATH,
     metavar="FILE.yml",
     help="Methods in many strengths, detectors, recognisers and attacks from one file: examples/adhoc_experiments.yml.",
-)
-@click.option("--attacks", metavar="NAME,...", help=f"Of {', '.join(known.ATTACKS)}. [default: all]")
-@click.option(
-    "--filters",
-    default=",".join(FILTERS),
-    show_default=True,
-    metavar="NAME,...",
-    help="What attackers do to a picture first; none for nothing.",
-)
-@click.option("--thorough", is_flag=True, help="Let slow recognisers look at filtered pictures, too.")
-@click.option(
-    "-d",
-    "--detector",
-    metavar="SPEC|PRESET",
-    help="What finds the faces to paint. [default: the attackers' detector]",
-)
-@click.option(
-    "--attacker-detector",
-    default=LOOKER,
-    show_default=True,
-    metavar="SPEC",
-    help="What attackers find and align faces with, on originals and on what is painted.",
 )
 @click.option(
     "-o", "--output", type=_PATH, metavar="FOLDER", help="Write report.html, result.json and result.csv there."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a report that is there already.")
 @click.option("--show-originals", is_flag=True, help="Put originals beside the painted pictures of the report.")
-@click.option(
-    "--cache", type=_PATH, metavar="FOLDER", help="Keep embeddings between runs: biometric data, for your eyes alone."
-)
-@click.option("--images", type=_PATH, metavar="FOLDER", help="Where the pictures of a list of pairs are.")
-@click.option("--frames", is_flag=True, help="A folder inside a person's holds the frames of one track.")
-@click.option("--people", "most_people", type=click.IntRange(2), help="Only so many people, spread evenly.")
-@click.option("--pictures", type=click.IntRange(2), help="Only so many photos of each, spread evenly.")
-@click.option("--provider", default="cpu", show_default=True, help="Where networks run: cpu, cuda, ...")
-@click.option(
-    "--resamples", type=click.IntRange(100, 100_000), default=RESAMPLES, show_default=True, help="For intervals."
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn by chance.")
-@click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Processes. [default: all cores]")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures and figures.")
+@people_options
 def privacy(people: Path, **options: Any) -> None:
     """How often people are still named: recognisers and trained attackers on painted pictures, with intervals.
 
@@ -125,31 +143,12 @@ def privacy(people: Path, **options: Any) -> None:
     if options["output"] is not None:
         report.expect_folder(options["output"], overwrite=options["overwrite"])
     plan = _experiment(options)
-    wanted = plan.attacks if plan is not None and plan.attacks else _attacks(options["attacks"])
-    policy = Policy.of(provider=options["provider"])
-    settings = _settings(options, plan)
+    wanted = plan.attacks if plan is not None and plan.attacks else attacks_of(options["attacks"])
+    settings = settings_of(options, plan)
     asked = _conditions(options["methods"], options["anonymised"])
     runs = ((settings.finder, asked),) if plan is None else plan.runs()
-    crowd = crowds.load(
-        people,
-        images=options["images"],
-        anonymised=options["anonymised"],
-        frames=options["frames"],
-        people=options["most_people"],
-        pictures=options["pictures"],
-    )
     started, quiet = time.monotonic(), options["quiet"]
-    for finder, _ in runs:
-        if finder is not None:
-            cost.announce_specs((finder,), policy, len(crowd.photos))
-    parts = []
-    for finder, asked in runs:
-        display = show.Display(len(crowd.photos), quiet=quiet, each=False)
-        chosen = replace(settings, finder=finder)
-        parts.append(gather(crowd, asked, chosen, policy, options["jobs"] or cores(), display.run))
-    found = together(parts)
-    _complain("failed", found.failed)
-    _complain("left out", found.left_out)
+    crowd, found = gathered(people, options, settings, runs)
     made = measure(
         found.everything,
         found.people,
@@ -170,7 +169,35 @@ def privacy(people: Path, **options: Any) -> None:
     sys.exit(Exit.SOME_FAILED if found.failed else Exit.DONE)
 
 
-def _attacks(text: str | None) -> tuple[str, ...]:
+def gathered(
+    people: Path, options: dict[str, Any], settings: Settings, runs: Sequence[tuple[str | None, tuple[Condition, ...]]]
+) -> tuple[crowds.Crowd, Gathered]:
+    """The people, and what attackers have of them; what failed and was left out is told."""
+    policy = Policy.of(provider=options["provider"])
+    crowd = crowds.load(
+        people,
+        images=options["images"],
+        anonymised=options.get("anonymised", ()),
+        frames=options["frames"],
+        people=options["most_people"],
+        pictures=options["pictures"],
+    )
+    for finder, _ in runs:
+        if finder is not None:
+            cost.announce_specs((finder,), policy, len(crowd.photos))
+    parts = []
+    for finder, asked in runs:
+        display = show.Display(len(crowd.photos), quiet=options["quiet"], each=False)
+        chosen = replace(settings, finder=finder)
+        parts.append(gather(crowd, asked, chosen, policy, options["jobs"] or cores(), display.run))
+    found = together(parts)
+    _complain("failed", found.failed)
+    _complain("left out", found.left_out)
+    return crowd, found
+
+
+def attacks_of(text: str | None) -> tuple[str, ...]:
+    """The attacks that are asked for, all where none are named. Raises `RequestError`."""
     wanted = _listed(text) if text is not None else known.DEFAULT
     known.expect_known(wanted)
     return wanted
@@ -197,7 +224,8 @@ def _experiment(options: dict[str, Any]) -> Experiment | None:
     return made
 
 
-def _settings(options: dict[str, Any], plan: Experiment | None) -> Settings:
+def settings_of(options: dict[str, Any], plan: Experiment | None = None) -> Settings:
+    """How evidence is gathered, as options or an experiment say. Raises `RequestError`."""
     if plan is not None:
         return Settings(
             recognisers=plan.recognisers,

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from faceveil.deidentify.cover import covers_of
-from faceveil.deidentify.paint import method, paint
+from faceveil.deidentify.paint import method, paint_area
 from faceveil.errors import RequestError
 from faceveil.evaluate.privacy.evidence import CONTROL, ORIGINAL, Kind
 from faceveil.policy import Area, Policy
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from faceveil.types import Regions
+    from faceveil.types import Mask, Regions
 
 METHODS = (
     "veil",
@@ -78,12 +78,17 @@ def _condition(text: str) -> Condition:
 
 def painted(frame: Frame, faces: Regions, condition: Condition, seed: int) -> Frame:
     """The frame with all its faces painted as the condition says. seed: of random methods."""
-    if condition.kind == "original" or (condition.kind == "painted" and not len(faces)):
-        return frame
     if condition.kind == "blackout":
         return Frame(np.zeros_like(frame.pixels))
+    return painted_area(frame, faces, condition, seed)[0]
+
+
+def painted_area(frame: Frame, faces: Regions, condition: Condition, seed: int) -> tuple[Frame, Mask]:
+    """As `painted`, and where: (H, W), the covers with their soft edges. Nowhere where nothing of ours is painted."""
+    if condition.kind != "painted" or not len(faces):
+        return frame, np.zeros((frame.height, frame.width), bool)
     plan = FramePlan(faces, (condition.spec,) * len(faces), (frame.width, frame.height))
-    return paint(frame, plan, condition.area, seed=seed)
+    return paint_area(frame, plan, condition.area, seed=seed)
 
 
 def cover(frame: Frame, faces: Regions, at: int | None, condition: Condition) -> NDArray[np.float64]:

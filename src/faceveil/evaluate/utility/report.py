@@ -36,8 +36,8 @@ _METHOD = (
     "the model of the originals names rightly more often than that of the painted ones, picture by picture; 'moved' "
     "is what the model of the originals loses when it is asked about painted pictures. Intervals are of 95 %: pictures "
     "are drawn anew with replacement, with all that every seed made of them. Faces found: of those that a detector of "
-    "another make found in the originals, the share that it finds again. Inside are the rectangles around all covers. "
-    "Equal pictures count as 99 dB."
+    "another make found in the originals, the share that it finds again. Inside is what covers and their soft edges "
+    "touch; of other tools, where covers of ours would lie. Equal pictures count as 99 dB."
 )
 
 

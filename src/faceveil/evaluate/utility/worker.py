@@ -21,10 +21,11 @@ from faceveil.detect.pixels import eight_bit
 from faceveil.detect.runtime import Runtime
 from faceveil.errors import Exit, FaceveilError, InputError, UnsupportedError
 from faceveil.evaluate.privacy.cache import key, pack
-from faceveil.evaluate.privacy.painted import Condition, painted
+from faceveil.evaluate.privacy.painted import Condition, painted_area
 from faceveil.evaluate.utility.features import descriptor, thumbnail
 from faceveil.evaluate.utility.fidelity import MEASURES, compared
 from faceveil.pipeline import Progress, Watcher
+from faceveil.policy import Area
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,15 +80,13 @@ def _look(task: Item, order: Order, progress: Watcher) -> Arrays:
     plain = eight_bit(before)
     rows: Arrays = {"faces": np.array([len(faces)], np.int64)}
     for number, condition in enumerate(order.conditions):
-        after = before
+        after, inside = painted_area(before, faces, condition, int(key(order.seed, digest)[:12], 16))
         if condition.kind == "anonymised":
             after, _ = _frame(task.made[condition.made])
             if (after.width, after.height) != (before.width, before.height):
                 raise InputError(f"{task.made[condition.made]} is of another size than {task.source}")
-        elif condition.kind == "painted":
-            after = painted(before, faces, condition, int(key(order.seed, digest)[:12], 16))
+            inside = _covered(faces, plain.shape[:2])
         pixels = eight_bit(after)
-        inside = _covered(faces, condition, plain.shape[:2])
         untouched = condition.kind == "original"
         rows |= {
             f"{number}:features": descriptor(pixels),
@@ -99,10 +98,10 @@ def _look(task: Item, order: Order, progress: Watcher) -> Arrays:
     return rows
 
 
-def _covered(faces: Regions, condition: Condition, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The rectangles that hold the covers, (H, W)."""
+def _covered(faces: Regions, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where covers of ours would lie, (H, W): what another tool covers need not be told by it."""
     inside = np.zeros(shape, bool)
-    for rect in covers_of(faces, condition.area).rects():
+    for rect in covers_of(faces, Area()).rects():
         left, top, right, bottom = clip(rect, shape[1], shape[0])
         inside[top:bottom, left:right] = True
     return inside
