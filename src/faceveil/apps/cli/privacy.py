@@ -14,9 +14,9 @@ import click
 
 from faceveil import detect
 from faceveil.apps.cli import cost, show
+from faceveil.apps.cli.evaluating import PATH, anonymised_option, methods_option, report_options, running_options
 from faceveil.dataset.batch import cores
 from faceveil.errors import Exit, RequestError
-from faceveil.evaluate.intervals import RESAMPLES
 from faceveil.evaluate.privacy import attacks as known
 from faceveil.evaluate.privacy import people as crowds
 from faceveil.evaluate.privacy.denoise import FILTERS
@@ -33,7 +33,6 @@ from faceveil.policy import Policy
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_PATH = click.Path(path_type=Path)
 EPILOG = """\b
 PEOPLE is a folder with one folder for each person, a folder in FERET's or LFW's layout, or a list of pairs: pairs.csv
 with the columns a, b and same, or LFW's pairs.txt. Everybody needs two photos, better ten.
@@ -82,57 +81,37 @@ _SHARED = (
     ),
     click.option(
         "--cache",
-        type=_PATH,
+        type=PATH,
         metavar="FOLDER",
         help="Keep embeddings between runs: biometric data, for your eyes alone.",
     ),
-    click.option("--images", type=_PATH, metavar="FOLDER", help="Where the pictures of a list of pairs are."),
+    click.option("--images", type=PATH, metavar="FOLDER", help="Where the pictures of a list of pairs are."),
     click.option("--frames", is_flag=True, help="A folder inside a person's holds the frames of one track."),
     click.option("--people", "most_people", type=click.IntRange(2), help="Only so many people, spread evenly."),
     click.option("--pictures", type=click.IntRange(2), help="Only so many photos of each, spread evenly."),
     click.option("--provider", default="cpu", show_default=True, help="Where networks run: cpu, cuda, ..."),
-    click.option(
-        "--resamples", type=click.IntRange(100, 100_000), default=RESAMPLES, show_default=True, help="For intervals."
-    ),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn by chance."),
-    click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Processes. [default: all cores]"),
-    click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures and figures."),
 )
 
 
 def people_options(command: _Command) -> _Command:
     """Add the options of all commands that let attackers look at people: who attacks, with what, on which of them."""
+    command = running_options(command)
     for option in reversed(_SHARED):
         command = option(command)
     return command
 
 
 @click.command(epilog=EPILOG)
-@click.argument("people", type=_PATH, metavar="PEOPLE")
-@click.option(
-    "-m",
-    "--methods",
-    multiple=True,
-    metavar="SPEC[@AREA]",
-    help=f"What to measure, any number. [default: {', '.join(METHODS)}]",
-)
-@click.option(
-    "--anonymised",
-    multiple=True,
-    type=_PATH,
-    metavar="FOLDER",
-    help="Pictures that any tool has made of these, under the same names; measured beside the methods, or alone.",
-)
+@click.argument("people", type=PATH, metavar="PEOPLE")
+@methods_option(METHODS)
+@anonymised_option
 @click.option(
     "--experiment",
-    type=_PATH,
+    type=PATH,
     metavar="FILE.yml",
     help="Methods in many strengths, detectors, recognisers and attacks from one file: examples/adhoc_experiments.yml.",
 )
-@click.option(
-    "-o", "--output", type=_PATH, metavar="FOLDER", help="Write report.html, result.json and result.csv there."
-)
-@click.option("--overwrite", is_flag=True, help="Replace a report that is there already.")
+@report_options
 @click.option("--show-originals", is_flag=True, help="Put originals beside the painted pictures of the report.")
 @people_options
 def privacy(people: Path, **options: Any) -> None:
@@ -191,8 +170,8 @@ def gathered(
         chosen = replace(settings, finder=finder)
         parts.append(gather(crowd, asked, chosen, policy, options["jobs"] or cores(), display.run))
     found = together(parts)
-    _complain("failed", found.failed)
-    _complain("left out", found.left_out)
+    complain("failed", found.failed)
+    complain("left out", found.left_out)
     return crowd, found
 
 
@@ -255,7 +234,8 @@ def _filters(text: str) -> tuple[str, ...]:
     return filters
 
 
-def _complain(word: str, files: tuple[tuple[str, str], ...]) -> None:
+def complain(word: str, files: tuple[tuple[str, str], ...]) -> None:
+    """Tell of some files, and how many more there are."""
     for file, reason in files[:5]:
         click.echo(show.printable(f"{word}: {file}: {reason}"), err=True)
     if len(files) > 5:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from faceveil.apps.cli import show
+from faceveil.apps.cli.evaluating import PATH, methods_option
 from faceveil.apps.cli.privacy import attacks_of, gathered, people_options, settings_of
 from faceveil.errors import Exit, RequestError
 from faceveil.evaluate.privacy.attacks import FACE, WIDE
@@ -19,7 +20,6 @@ from faceveil.evaluate.privacy.recommend import LADDER, Advice, policy_text, rec
 from faceveil.evaluate.privacy.verdict import told_rate
 from faceveil.media.atomic import publish
 
-_PATH = click.Path(path_type=Path)
 EPILOG = """\b
 PEOPLE is what `faceveil evaluate privacy` takes. The more people and photos, the more a rate says: with 790 photos the
 interval of a rate of 1 % reaches from .5 to 2 %.
@@ -33,7 +33,7 @@ Exit codes: 0 done, 1 some photos could not be measured, 2 wrong request, 3 miss
 
 
 @click.command("recommend", epilog=EPILOG)
-@click.argument("people", type=_PATH, metavar="PEOPLE")
+@click.argument("people", type=PATH, metavar="PEOPLE")
 @click.option(
     "--max-rank1",
     "most",
@@ -48,14 +48,8 @@ Exit codes: 0 done, 1 some photos could not be measured, 2 wrong request, 3 miss
     show_default=True,
     help="What attackers look at: the face, or also hair, clothes and place around it.",
 )
-@click.option(
-    "-m",
-    "--methods",
-    multiple=True,
-    metavar="SPEC[@AREA]",
-    help=f"What to try, from what keeps most to what keeps least. [default: {', '.join(LADDER)}]",
-)
-@click.option("-o", "--output", type=_PATH, metavar="FILE.yml", help="Write a policy there.")
+@methods_option(LADDER, "What to try, from what keeps most to what keeps least.")
+@click.option("-o", "--output", type=PATH, metavar="FILE.yml", help="Write a policy there.")
 @click.option("--overwrite", is_flag=True, help="Replace a policy that is there already.")
 @people_options
 def recommended(people: Path, most: float, field: str, **options: Any) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from faceveil.apps.cli import cost, show
+from faceveil.apps.cli.evaluating import PATH, anonymised_option, methods_option, report_options, running_options
 from faceveil.apps.cli.options import LOOKING, looking_options, policy_of
+from faceveil.apps.cli.privacy import complain
 from faceveil.dataset.batch import cores
 from faceveil.errors import Exit
-from faceveil.evaluate.intervals import RESAMPLES
 from faceveil.evaluate.privacy.painted import conditions
 from faceveil.evaluate.privacy.report.result import About
 from faceveil.evaluate.utility import labelled, report
@@ -27,7 +28,6 @@ METHODS = ("veil", "solid", "blur:sigma=0.25", "mosaic:cells=8")
 """What is measured where nobody says what."""
 MODELS = {"classic": (classic, "features", expect_sklearn), "cnn": (cnn, "thumbs", expect_torch)}
 """What learns, from which array of `Rows`, and what tells that a part of it is missing."""
-_PATH = click.Path(path_type=Path)
 EPILOG = """\b
 PICTURES is a folder with one folder for each class (or train/CLASS beside val/CLASS), a CSV file with the columns file
 and label, or a COCO file whose picture records hold the label in a field (--label).
@@ -44,23 +44,11 @@ Exit codes: 0 done, 1 some pictures could not be measured, 2 wrong request, 3 mi
 
 
 @click.command(epilog=EPILOG)
-@click.argument("pictures", type=_PATH, metavar="PICTURES")
-@click.option(
-    "-m",
-    "--methods",
-    multiple=True,
-    metavar="SPEC[@AREA]",
-    help=f"What to measure, any number. [default: {', '.join(METHODS)}]",
-)
-@click.option(
-    "--anonymised",
-    multiple=True,
-    type=_PATH,
-    metavar="FOLDER",
-    help="Pictures that any tool has made of these, under the same names; measured beside the methods, or alone.",
-)
+@click.argument("pictures", type=PATH, metavar="PICTURES")
+@methods_option(METHODS)
+@anonymised_option
 @click.option("--label", "field", metavar="NAME", help="The field of a COCO file's picture records that is learned.")
-@click.option("--images", type=_PATH, metavar="FOLDER", help="Where the pictures of a file of labels are.")
+@click.option("--images", type=PATH, metavar="FOLDER", help="Where the pictures of a file of labels are.")
 @click.option(
     "--model",
     type=click.Choice(list(MODELS)),
@@ -70,16 +58,8 @@ Exit codes: 0 done, 1 some pictures could not be measured, 2 wrong request, 3 mi
 )
 @click.option("--seeds", type=click.IntRange(3, 100), default=5, show_default=True, help="Splits and models.")
 @click.option("--judge", default=JUDGE, show_default=True, metavar="SPEC", help="Looks whether faces are still found.")
-@click.option(
-    "-o", "--output", type=_PATH, metavar="FOLDER", help="Write report.html, result.json and result.csv there."
-)
-@click.option("--overwrite", is_flag=True, help="Replace a report that is there already.")
-@click.option(
-    "--resamples", type=click.IntRange(100, 100_000), default=RESAMPLES, show_default=True, help="For intervals."
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn by chance.")
-@click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Processes. [default: all cores]")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures and figures.")
+@report_options
+@running_options
 @looking_options
 def utility(pictures: Path, policy_file: Path | None, **options: Any) -> None:
     """What a model still learns of painted pictures, what a detector still finds, and what has changed."""
@@ -109,7 +89,7 @@ def utility(pictures: Path, policy_file: Path | None, **options: Any) -> None:
         display=display.run,
     )
     for word, files in (("failed", found.failed), ("left out", found.left_out)):
-        _complain(word, files)
+        complain(word, files)
     used = measure(
         found.rows,
         found.label,
@@ -127,13 +107,6 @@ def utility(pictures: Path, policy_file: Path | None, **options: Any) -> None:
         if not quiet:
             click.echo(f"the report is in {options['output'] / 'report.html'}")
     sys.exit(Exit.SOME_FAILED if found.failed else Exit.DONE)
-
-
-def _complain(word: str, files: tuple[tuple[str, str], ...]) -> None:
-    for file, reason in files[:5]:
-        click.echo(show.printable(f"{word}: {file}: {reason}"), err=True)
-    if len(files) > 5:
-        click.echo(f"{word}: {len(files) - 5} more", err=True)
 
 
 def _print(used: tuple[Used, ...]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from html import escape
-from importlib import resources
 
 from faceveil.evaluate.gauge import AP, AP_101, FALSE, IOUS, MS, PRECISION, RECALL
 from faceveil.evaluate.misses import Miss
 from faceveil.evaluate.report import plots
 from faceveil.evaluate.report.result import PERSONAL, Evaluation
+from faceveil.evaluate.report.shell import html
 from faceveil.evaluate.summary import Figure, Row
 
 _METHOD = (
@@ -27,7 +27,6 @@ Column = tuple[str, str, str]
 
 def page(made: Evaluation, misses: Sequence[Miss], shots: Sequence[bytes] | None) -> bytes:
     """The report as HTML. shots: a JPEG of each miss, or None to show no pictures."""
-    css = (resources.files("faceveil.evaluate.report") / "page.css").read_text(encoding="utf-8")
     title = f"Finding faces in {made.data.path.absolute().name}"
     parts = [
         f'<p class="warn"><b>{escape(PERSONAL)}</b></p>',
@@ -39,16 +38,7 @@ def page(made: Evaluation, misses: Sequence[Miss], shots: Sequence[bytes] | None
         _misses(made, misses, shots),
         _method(made),
     ]
-    # Nothing may be loaded and no script may run, whatever the names of files hold.
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    head = (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="robots" content="noindex">'
-        f"<title>{escape(title)}</title><style>\n{css}</style></head>"
-    )
-    return f"{head}<body><main>\n{''.join(parts)}\n</main></body></html>\n".encode("utf-8", "backslashreplace")
+    return html(title, "".join(parts))
 
 
 def _lead(made: Evaluation) -> str:

@@ -6,13 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from faceveil.evaluate.privacy.report.result import plain
 from faceveil.evaluate.report.plots import COLOURS, MARKS, drawn, shown
 from faceveil.evaluate.report.shell import html
 from faceveil.evaluate.report.write import expect_folder, publish_all
@@ -58,16 +59,8 @@ def write(folder: Path, report: Report, *, overwrite: bool = False) -> None:
 def as_json(report: Report) -> bytes:
     """The whole evaluation."""
     what = "rates are fractions; interval: the ends of 95 %; top, lost and moved by k of top-k"
-    record = {KEY: VERSION, "what": what, **report.about, "conditions": [asdict(one) for one in report.used]}
-    return json.dumps(_rounded(record), indent=1, allow_nan=False).encode() + b"\n"
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _rounded(one) for key, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [_rounded(one) for one in value]
-    return round(value, 6) if isinstance(value, float) else value
+    record = {KEY: VERSION, "what": what, **report.about, "conditions": report.used}
+    return json.dumps(plain(record), indent=1, allow_nan=False).encode() + b"\n"
 
 
 def as_csv(report: Report) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from html import escape
-from importlib import resources
 
 from faceveil.evaluate.privacy.attacks import ATTACKS
 from faceveil.evaluate.privacy.evidence import ORIGINAL
 from faceveil.evaluate.privacy.report import plots, tables
 from faceveil.evaluate.privacy.report.result import Report
+from faceveil.evaluate.report.shell import html
 
 TITLE = "How often people are still named"
 _SHOWS = "Personal data: it shows pictures of people. Keep it as you keep the pictures."
@@ -27,19 +27,7 @@ _METHOD = (
 
 def page(report: Report) -> bytes:
     """The report as HTML."""
-    styles = (("faceveil.evaluate.report", "page.css"), ("faceveil.evaluate.privacy.report", "page.css"))
-    css = "".join((resources.files(room) / name).read_text(encoding="utf-8") for room, name in styles)
-    # Nothing may be loaded and no script may run, whatever the names of conditions hold.
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    head = (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="robots" content="noindex">'
-        f"<title>{TITLE}</title><style>\n{css}</style></head>"
-    )
-    body = "".join(_parts(report))
-    return f"{head}<body><main>\n{body}\n</main></body></html>\n".encode("utf-8", "backslashreplace")
+    return html(TITLE, "".join(_parts(report)), ("faceveil.evaluate.privacy.report", "page.css"))
 
 
 def _parts(report: Report) -> Iterator[str]:

@@ -90,23 +90,23 @@ def as_json(report: Report) -> bytes:
         "seconds": about.seconds,
         **{
             key: value
-            for key, value in _plain(privacy).items()
+            for key, value in plain(privacy).items()
             if key not in ("seed", "resamples", "attacks", "recognisers")
         },
     }
-    return json.dumps(_plain(record), indent=1, allow_nan=False).encode() + b"\n"
+    return json.dumps(plain(record), indent=1, allow_nan=False).encode() + b"\n"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value in words of JSON; fractions with six digits."""
     if isinstance(value, BaseModel):
-        return _plain(value.model_dump())
+        return plain(value.model_dump())
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return round(value, 6) if isinstance(value, float) else value
 
 
