@@ -49,7 +49,7 @@ ROWS = {
     "preset fast": PRESETS["fast"],
     "preset balanced": PRESETS["balanced"],
     "preset thorough": PRESETS["thorough"],
-    "thorough and yunet-n": "union(thorough, yunet(model=yunet-n, score_threshold=0.6))",
+    "thorough and yunet-n": "union(thorough, yunet(model=yunet-n, score_threshold=0.8))",
     "centerface, fp32": "centerface:precision=fp32",
     "centerface, as deface runs it": "centerface:size=16384,enlarge=1,precision=fp32",
     "mtcnn": "mtcnn",
