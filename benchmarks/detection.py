@@ -1,7 +1,7 @@
 """Recall, precision and speed of every detector and preset on real pictures, and of those that they come from.
 
     python benchmarks/detection.py [--peers PYTHON]     # all of docs/detectors.md: results/detection.json and .png
-    python benchmarks/detection.py --rows 'preset thorough'      # some of its rows anew, into the same table
+    python benchmarks/detection.py --rows 'preset thorough' mtcnn     # some of its rows anew, into the same tables
     python benchmarks/detection.py -d 'mtcnn:min_size=30' --pictures 60     # a spec of your own, printed only
 
 The pictures (273 of WIDER FACE's validation set, 60 of people with masks) are not part of the repository; without them
@@ -155,7 +155,9 @@ def draw(rows: dict[str, dict[str, Any]], target: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-d", "--detector", action="append", help="a spec; may be given several times")
-    parser.add_argument("--rows", nargs="+", choices=ROWS, metavar="NAME", help="of the table, instead of all of it")
+    parser.add_argument(
+        "--rows", nargs="+", choices=[*ROWS, *REFERENCES], metavar="NAME", help="of the tables, instead of all of them"
+    )
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="processes that look for faces")
     parser.add_argument("--pictures", type=int, help="only that many, spread evenly")
     parser.add_argument("--data", type=Path, default=DATA)
@@ -166,7 +168,7 @@ def main() -> int:
         return 0
     cv2.setNumThreads(1)
     items = list(every(truths(asked.data), asked.pictures))
-    wanted = {name: ROWS[name] for name in asked.rows or ROWS}
+    wanted = {name: ROWS[name] for name in asked.rows or ROWS if name in ROWS}
     specs, without = there({spec: spec for spec in asked.detector} if asked.detector else wanted)
     result: dict[str, Any] = {"rows": {}, "left_out": without, "references": {}, "turned": {}}
     with ProcessPoolExecutor(asked.jobs, get_context("spawn")) as pool:
@@ -176,7 +178,8 @@ def main() -> int:
             result["rows"][name] = {"spec": detector(spec).spec, **figures, "licence": licence}
             print(f"{name:30} {told(figures)}", flush=True)
         if asked.peers:
-            result["references"] = beside(asked.peers, items, partial(tallied, pool))
+            names = [name for name in asked.rows or REFERENCES if name in REFERENCES]
+            result["references"] = beside(asked.peers, names, items, partial(tallied, pool))
         if not asked.detector and not asked.rows:
             result["turned"] = {spec: turned(pool, spec, items) for spec in TURNED}
     # The face-mask pictures are a third of the others' size: time is told for the large ones.
@@ -193,8 +196,8 @@ def main() -> int:
 def _into_the_last(result: dict[str, Any]) -> dict[str, Any]:
     """The last table with these rows in place of its own."""
     last: dict[str, Any] = json.loads((RESULTS / "detection.json").read_text(encoding="utf-8"))
-    rows = {**last["rows"], **result["rows"]}
-    return {**result, **{key: last[key] for key in ("left_out", "references", "turned")}, "rows": rows}
+    merged = {key: {**last[key], **result[key]} for key in ("rows", "references")}
+    return {**last, **merged}
 
 
 def there(specs: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -210,10 +213,10 @@ def there(specs: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     return able, without
 
 
-def beside(python: Path, items: list[Truth], ours: Any) -> dict[str, Any]:
+def beside(python: Path, names: list[str], items: list[Truth], ours: Any) -> dict[str, Any]:
     """Other implementations beside ours."""
     rows = {}
-    for name in REFERENCES:
+    for name in names:
         if why := missing(python, name):
             print(f"{name:30} left out: {why}")
             continue

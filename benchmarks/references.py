@@ -42,7 +42,9 @@ REFERENCES = {
     "opencv-haar": Reference("haar", "cv2.CascadeClassifier, frontalface_alt2", haar.FACE.factors),
     "opencv-ssd": Reference("ssd:size=300,score_threshold=0.5", "cv2.dnn, 300 px", ssd.FACTORS, "ssd-res10"),
     "dlib-hog": Reference("dlib-hog:score_threshold=0.73", "dlib.get_frontal_face_detector", dlib_hog.FACTORS),
-    "dlib-cnn": Reference("dlib-cnn", "dlib.cnn_face_detection_model_v1", dlib_cnn.FACTORS, "dlib-mmod", step=12),
+    "dlib-cnn": Reference(
+        "dlib-cnn:size=2048", "dlib.cnn_face_detection_model_v1", dlib_cnn.FACTORS, "dlib-mmod", step=12
+    ),
 }
 
 
