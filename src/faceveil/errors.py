@@ -6,7 +6,8 @@ FaceveilError                 exit
 ├── InputError                  1   this input cannot be processed; others can
 │   ├── UnreadableError             not a picture, damaged or cut off
 │   ├── UnsupportedError            a picture of a kind that is refused rather than half covered
-│   └── TooLargeError               more pixels than the cap
+│   ├── TooLargeError               more pixels than the cap
+│   └── NoFaceError                 nobody is seen in a picture that is to be measured
 ├── OutputError                 1   the result cannot be written (disk full, no permission)
 ├── WorkerError                 1   a worker process died or ran out of time on this input
 ├── Refused                     4   done, but verification still sees a face or a leak
@@ -80,6 +81,10 @@ class UnsupportedError(InputError):
 
 class TooLargeError(InputError):
     """More pixels than the cap; refused from the header, before decoding."""
+
+
+class NoFaceError(InputError):
+    """In an untouched picture the attacker's detector finds nobody."""
 
 
 class OutputError(FaceveilError):

@@ -258,7 +258,7 @@ def test_a_plan_is_made_and_applied(folder: Path, faceveil: Command) -> None:
 def test_verification_of_a_video(folder: Path, faceveil: Command) -> None:
     faceveil("clip.mp4", "-o", "good.mp4", "--verify")
     faceveil("clip.mp4", "-o", "kept.mp4", "--verify", "-m", "keep")
-    _, err = faceveil("clip.mp4", "-o", "bad.mp4", "--verify", "--min-score", "0.99", code=4)
+    _, err = faceveil("clip.mp4", "-o", "bad.mp4", "--verify", "--min-score", "1", code=4)
     assert err == (
         "refused: clip.mp4: bad.mp4 was not published: 1 face is still visible — it is kept in "
         "bad.mp4.quarantine/bad.mp4\n"
@@ -278,7 +278,7 @@ def test_verification_of_pictures(folder: Path, faceveil: Command, name: str) ->
     film(folder / "clip.mp4", Scene((lambda number: (10 + 20 * number, 60),), frames=6))
     faceveil("clip.mp4", "-o", name, "--verify", "-m", "keep")
     faceveil("clip.mp4", "-o", name, "--verify", "--overwrite")
-    _, err = faceveil("clip.mp4", "-o", name, "--verify", "--overwrite", "--min-score", "0.99", code=4)
+    _, err = faceveil("clip.mp4", "-o", name, "--verify", "--overwrite", "--min-score", "1", code=4)
     assert "was not published: 1" in err or "faces are still visible" in err
     aside = folder / f"{name}.quarantine" / Path(name.replace("%03d", "001")).name
     assert aside.is_file()

@@ -11,7 +11,7 @@ import numpy as np
 
 from faceveil.detect import boxes
 from faceveil.detect.pixels import eight_bit
-from faceveil.errors import InputError
+from faceveil.errors import InputError, NoFaceError
 from faceveil.evaluate.privacy import denoise
 from faceveil.evaluate.privacy.cache import Cache, key
 from faceveil.evaluate.privacy.evidence import FIELD_SIDE
@@ -56,10 +56,6 @@ class Original:
     def width(self) -> float:
         """Width of the face in question in pixels."""
         return float(max(self.box[2] - self.box[0], 1.0))
-
-
-class NoFaceError(InputError):
-    """In an untouched picture the attacker's detector finds nobody."""
 
 
 def original(frame: Frame, looker: Detector, finder: Detector | None) -> Original:

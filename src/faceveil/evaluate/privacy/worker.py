@@ -16,9 +16,9 @@ from faceveil.dataset.report import Outcome
 from faceveil.dataset.task import Setup, Task
 from faceveil.dataset.worker import serve
 from faceveil.detect.runtime import Runtime
-from faceveil.errors import Exit, FaceveilError, UnsupportedError
+from faceveil.errors import Exit, FaceveilError, NoFaceError, UnsupportedError
 from faceveil.evaluate.privacy.cache import Cache, key, pack
-from faceveil.evaluate.privacy.looks import Looker, NoFaceError, Original, original
+from faceveil.evaluate.privacy.looks import Looker, Original, original
 from faceveil.evaluate.privacy.painted import Condition
 from faceveil.pipeline import Progress, Watcher
 
