@@ -12,13 +12,13 @@ import click
 
 from faceveil.apps.cli import cost, show
 from faceveil.apps.cli.compare import compare
+from faceveil.apps.cli.evaluating import running_options
 from faceveil.apps.cli.privacy import privacy
 from faceveil.apps.cli.recommend import recommended
 from faceveil.apps.cli.utility import utility
 from faceveil.dataset.batch import cores
 from faceveil.errors import Exit, RequestError
 from faceveil.evaluate.gauge import AP, FALSE, IOUS, MS, RECALL, SIZES
-from faceveil.evaluate.intervals import RESAMPLES
 from faceveil.evaluate.report import write as report
 from faceveil.evaluate.report.result import Evaluation
 from faceveil.evaluate.run import Looked, look, specs_of
@@ -41,19 +41,8 @@ Exit codes: 0 done, 1 some pictures could not be measured, 2 wrong request, 3 mi
 
 def dataset_options(command: Any) -> Any:
     """The options that say what is labelled, and how."""
+    command = running_options(command)
     for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures and figures."),
-        click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Processes. [default: all cores]"),
-        click.option(
-            "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn by chance."
-        ),
-        click.option(
-            "--resamples",
-            type=click.IntRange(100, 100_000),
-            default=RESAMPLES,
-            show_default=True,
-            help="For intervals.",
-        ),
         click.option("--pictures", "limit", type=click.IntRange(1), help="Only so many, spread evenly."),
         click.option(
             "--recall-only",
