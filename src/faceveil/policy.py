@@ -32,9 +32,9 @@ _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 class Area(BaseModel):
     """How much of a face is covered, relative to the box of CenterFace (hairline to chin).
 
-    The area matters as much as the method: from the face field a trained attacker names 14.2 % [11.7, 17.1] of 79
-    people behind a solid box of 1.0 and 1.4 % [0.8, 2.5] behind this cover (blackout control 1.3 %); with the
-    surroundings 5.9 % [4.5, 7.8] (docs/privacy.md).
+    The area matters as much as the method: from the face field trained attackers name 15.8 % [13.0, 18.8] of 79
+    people behind a solid box of 1.0 and 1.3 % [0.7, 2.3] behind this cover (blackout control 1.3 %); with the
+    surroundings 6.8 % [5.0, 8.7] (docs/privacy.md).
     """
 
     model_config = _CONFIG

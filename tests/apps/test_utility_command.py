@@ -42,7 +42,8 @@ def test_what_is_learned_is_told_and_written(scenes: Path) -> None:
     assert veil["lost"]["1"]["value"] == 0
     assert veil["fidelity"]["psnr_outside"]["value"] == 99
     assert veil["fidelity"]["psnr_inside"]["value"] < 30
-    assert solid["fidelity"]["covered"]["value"] > veil["fidelity"]["covered"]["value"]
+    # The soft edge of a veil is as wide as what a head's cover is larger.
+    assert solid["fidelity"]["covered"]["value"] == pytest.approx(veil["fidelity"]["covered"]["value"], rel=0.2)
     page = (scenes / "report" / "report.html").read_text()
     assert "<svg" in page
     assert "<script" not in page

@@ -107,7 +107,7 @@ def test_no_sample_depends_on_a_covered_one_and_none_outside_changes(
     other = with_samples(planes, cells_of(planes, covered(planes, hidden, area)))
     asked = plan(planes, boxes, specs)
     one, two = (paint_planes(p, asked, area, seed=7) for p in (planes, other))
-    reached = cells_of(planes, covered(planes, boxes, area, grown=0.15))
+    reached = cells_of(planes, covered(planes, boxes, area, grown=method(VEIL).feather))
     for a, b, was, here in zip(one.planes, two.planes, planes.planes, reached, strict=True):
         assert np.array_equal(a, b)
         assert np.array_equal(a[~here], was[~here])
@@ -120,7 +120,7 @@ def test_a_veil_looks_as_if_painted_on_pixels(bits: int, orientation: int) -> No
     assert paints_cells(method(VEIL), planes)
     boxes = FACES if orientation < 5 else [[y, x, b, r] for x, y, r, b in FACES]
     cells, pixels = paint_planes(planes, plan(planes, boxes, VEIL), Area()), on_pixels(planes, boxes)
-    reached = cells_of(planes, covered(planes, boxes, grown=0.15))
+    reached = cells_of(planes, covered(planes, boxes, grown=method(VEIL).feather))
     level = 1 << (bits - 8)
     for one, two, here, (mean, most) in zip(
         cells.planes, pixels.planes, reached, [(1.5, 16), (0.8, 8), (0.8, 8)], strict=True
@@ -137,7 +137,7 @@ def test_detail_fades_in_the_soft_edge() -> None:
     boxes: Boxes = [[150, 80, 250, 205]]
     out = paint_planes(planes, plan(planes, boxes, VEIL), Area()).planes[0].astype(float)
     steps = np.abs(np.diff(out, axis=1))
-    rings = [covered(planes, boxes, grown=grown) for grown in (0, 0.05, 0.1, 0.15)]
+    rings = [covered(planes, boxes, grown=grown) for grown in np.linspace(0, method(VEIL).feather, 4)]
     seen = [steps[(far & ~near)[:, 1:]].mean() for near, far in pairwise(rings)]
     assert seen == sorted(seen)
     assert seen[0] < 10

@@ -103,8 +103,9 @@ def test_the_soft_edge_lies_outside_and_fades() -> None:
     pixels = frame.pixels.copy()
     box = [[80, 60, 110, 100]]
     hidden = covered(frame, box)
-    near = covered(frame, box, grown=0.15) & ~hidden
-    pixels[~covered(frame, box, grown=0.15)] = (200, 10, 10)
+    reached = covered(frame, box, grown=method("veil").feather)
+    near = reached & ~hidden
+    pixels[~reached] = (200, 10, 10)
     out = paint(Frame(pixels), plan(frame, box, "veil"), Area()).pixels.astype(int)
     changed = (out != pixels).any(axis=2)
     assert changed[hidden].all()
@@ -122,7 +123,7 @@ def test_the_soft_edge_ends_at_other_covers(turned: bool) -> None:
     frame = flat((10, 200, 10))
     boxes, specs = [[60, 60, 90, 100], [116, 60, 146, 100]], ["veil", "solid"]
     assert not (covered(frame, boxes[:1], plain) & covered(frame, boxes[1:], plain)).any()
-    assert (covered(frame, boxes[:1], plain, grown=0.15) & covered(frame, boxes[1:], plain)).any()
+    assert (covered(frame, boxes[:1], plain, grown=method("veil").feather) & covered(frame, boxes[1:], plain)).any()
     if turned:
         boxes, specs = boxes[::-1], specs[::-1]
     out = paint(frame, plan(frame, boxes, specs), plain).pixels

@@ -34,12 +34,14 @@ class Faces:
         never the detector's own: the geometry of a face identifies people too.
     landmarks: float32 (n, 5, 2) or None, NaN where one has none; None for `independent` and `bounded` methods, always.
     labels: what each is; None: all are faces.
+    keys: in a video, the same bytes for a face in all frames, by the seed and its track; None where nobody is followed.
     """
 
     covers: Floats
     boxes: Floats
     landmarks: Floats | None = None
     labels: tuple[str, ...] | None = None
+    keys: tuple[bytes, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.covers)
@@ -56,7 +58,7 @@ class Patch:
     known: bool (h, w), False where pixels are erased: every pixel that a method of a stricter class covers and, for
         `independent` methods, all that they cover themselves.
     faces: the geometry of the faces in the patch: one, or all of a cluster for `joint` methods.
-    moving: whether the patch is of a video, for which a `smooth` method may be less fine and faster.
+    moving: whether the patch is of a video or an animation: what is painted must not jump from frame to frame.
     """
 
     pixels: Pixels

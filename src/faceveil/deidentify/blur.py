@@ -29,7 +29,7 @@ class Blur(Deidentifier):
     name: ClassVar[str] = "blur"
     privacy: ClassVar[Privacy] = "cosmetic"
     evidence: ClassVar[str] = (
-        "trained on blurs, a recogniser names 20 % [16, 24] of 79 people at sigma 0.4 (chance 1.3 %)"
+        "trained on blurs, a recogniser names 19 % [15, 23] of 79 people at sigma 0.4 (chance 1.3 %)"
     )
 
     sigma: float | None = Field(None, gt=0, le=10)

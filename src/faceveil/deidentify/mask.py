@@ -97,7 +97,7 @@ class Mask(Deidentifier):
 
     name: ClassVar[str] = "mask"
     privacy: ClassVar[Privacy] = "cosmetic"
-    evidence: ClassVar[str] = "97 % [96, 98] of 79 people are recognised behind an eye bar"
+    evidence: ClassVar[str] = "97 % [95, 98] of 79 people are recognised behind an eye bar"
     needs_landmarks: ClassVar[bool] = True
 
     over: Over = "eyes"

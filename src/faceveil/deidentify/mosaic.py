@@ -40,7 +40,7 @@ class Mosaic(Deidentifier):
     name: ClassVar[str] = "mosaic"
     privacy: ClassVar[Privacy] = "cosmetic"
     evidence: ClassVar[str] = (
-        "trained on mosaics, a recogniser names 14 % [11, 17] of 79 people at 4 cells (chance 1.3 %)"
+        "trained on mosaics, a recogniser names 13 % [10, 15] of 79 people at 4 cells (chance 1.3 %)"
     )
 
     cells: int = Field(4, ge=1, le=256)

@@ -70,6 +70,7 @@ class _Picture(PixelCanvas):
 
     def __init__(self, frame: Frame, painted: Mask | None) -> None:
         self.grid, self.index = Grid(frame.width, frame.height), frame.index
+        self.moving = frame.time is not None
         self.pixels, self.painted = frame.pixels, painted
         self.out = frame.pixels.copy()
 

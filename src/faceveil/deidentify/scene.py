@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, cast
 
 import cv2
@@ -76,6 +77,8 @@ class Canvas(ABC):
     """Of the frame in its source."""
     pixel: int = 1
     """Width of one of its pixels in those of the picture."""
+    moving: bool = True
+    """Whether it is a frame of many."""
 
     @abstractmethod
     def before(self, window: Window) -> Pixels:
@@ -162,7 +165,7 @@ class Scene:
         known = ~hidden
         pixels = copied(seen, known, np.zeros(seen.shape, seen.dtype))
         pixels.flags.writeable = False
-        patch = Patch(pixels, inside, known, self._faces(group, window), self.canvas.pixel > 1)
+        patch = Patch(pixels, inside, known, self._faces(group, window), self.canvas.moving)
         painted = kernel(patch, self._rng(group[0]))
         if painted.shape != pixels.shape or painted.dtype != pixels.dtype:
             raise TypeError(
@@ -239,11 +242,15 @@ class Scene:
         corner = np.array([window[0], window[1]] * 2, np.float32)
         covers = (self.rects[group] - corner).astype(np.float32)
         labels = None if self.regions.label is None else tuple(self.regions.label[group].tolist())
+        keys = None if self.regions.track is None else tuple(map(self._key, self.regions.track[group].tolist()))
         if self.methods[group[0]].promise != "cosmetic":
-            return Faces(covers, self.covers.boxes[group] - corner, labels=labels)
+            return Faces(covers, self.covers.boxes[group] - corner, None, labels, keys)
         marks = self.regions.landmarks
         marks = None if marks is None else marks[group] - corner[None, None, :2]
-        return Faces(covers, self.regions.xyxy[group] - corner, marks, labels)
+        return Faces(covers, self.regions.xyxy[group] - corner, marks, labels, keys)
+
+    def _key(self, track: int) -> bytes:
+        return blake2b(f"{self.entropy} {track}".encode(), digest_size=16).digest()
 
     def _rng(self, region: np.intp) -> np.random.Generator:
         """Randomness by frame and region, so that the order of painting is of no account.

@@ -2,8 +2,7 @@
 
 Exporters write the size that they traced into the file. A graph of convolutions does not depend on it; one that holds
 constants of that size, such as prior boxes, fails when it runs. Only the declared shapes of inputs and outputs are
-touched, in the bytes of the file (https://protobuf.dev/programming-guides/encoding, field numbers from onnx.proto), so
-that no parser of ONNX need be installed.
+touched, in the bytes of the file (`models.wire`, field numbers from onnx.proto).
 """
 
 from __future__ import annotations
@@ -11,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 
+from faceveil.models.wire import field, fields
+
 GRAPH = 7  # of ModelProto
 INITIALIZER, INPUT, OUTPUT, VALUE_INFO = 5, 11, 12, 13  # of GraphProto
 TENSOR_NAME = 8  # of TensorProto
 NAME, TYPE = 1, 2  # of ValueInfoProto
 TENSOR, SHAPE, DIMENSION = 1, 2, 1  # of TypeProto, TypeProto.Tensor and TensorShapeProto
 DIM_PARAM = 2  # of TensorShapeProto.Dimension: a size by name
-VARINT, EIGHT_BYTES, COUNTED, FOUR_BYTES = 0, 1, 2, 5  # how a field's value is written
 
 Axes = tuple[int, int]
 """Of pictures in a network's input: that of the height and that of the width."""
@@ -49,7 +49,7 @@ def _shaped(value: bytes, axes: Axes | None) -> bytes:
 
     def free(dimension: bytes) -> bytes:
         number = next(numbers)
-        return _field(DIM_PARAM, name + b"_%d" % number) if axes is None or number in axes else dimension
+        return field(DIM_PARAM, name + b"_%d" % number) if axes is None or number in axes else dimension
 
     def shape(tensor: bytes) -> bytes:
         return _edited(tensor, {SHAPE: lambda dimensions: _edited(dimensions, {DIMENSION: free})})
@@ -57,71 +57,21 @@ def _shaped(value: bytes, axes: Axes | None) -> bytes:
     return _edited(value, {TYPE: lambda kind: _edited(kind, {TENSOR: shape})})
 
 
-# --- the wire format ------------------------------------------------------------------------------------------------
-
-
 def _edited(message: bytes, edits: Mapping[int, Edit]) -> bytes:
     """A message with some of its fields changed, the others as they are."""
     made = []
-    for number, start, begin, end in _fields(message):
+    for number, start, begin, end in fields(message):
         if number in edits:
             value = edits[number](message[begin:end])
-            made.append(b"" if value is None else _field(number, value))
+            made.append(b"" if value is None else field(number, value))
         else:
             made.append(message[start:end])
     return b"".join(made)
 
 
 def _counted(message: bytes) -> Iterator[tuple[int, bytes]]:
-    return ((number, message[begin:end]) for number, _, begin, end in _fields(message))
+    return ((number, message[begin:end]) for number, _, begin, end in fields(message))
 
 
 def _text(message: bytes, wanted: int) -> bytes:
     return next((value for number, value in _counted(message) if number == wanted), b"")
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Number, start, start of the value and end of each field."""
-    at = 0
-    while at < len(message):
-        start = at
-        key, at = _varint(message, at)
-        kind = key & 7
-        if kind == COUNTED:
-            length, at = _varint(message, at)
-        elif kind == VARINT:
-            length = _varint(message, at)[1] - at
-        elif kind in (EIGHT_BYTES, FOUR_BYTES):
-            length = 8 if kind == EIGHT_BYTES else 4
-        else:
-            raise ValueError("the file is no ONNX file")
-        if at + length > len(message):
-            raise ValueError("the file ends too early")
-        yield key >> 3, start, at, at + length
-        at += length
-
-
-def _field(number: int, value: bytes) -> bytes:
-    return _as_varint(number << 3 | COUNTED) + _as_varint(len(value)) + value
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """The number that begins at `at`, and where it ends."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(message):
-            raise ValueError("the file ends too early")
-        byte = message[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-    raise ValueError("the file is no ONNX file")
-
-
-def _as_varint(value: int) -> bytes:
-    made = bytearray()
-    while value > 127:
-        made.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*made, value])

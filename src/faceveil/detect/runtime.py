@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,33 +78,37 @@ class Network(Protocol):
         """What it gives, in the file's order."""
 
 
-_loaded: dict[tuple[str | Path, Runtime, Axes | None, str | None], tuple[Path, tuple[int, int, int], Network]] = {}
-"""The networks of this process by name or file, runtime, free axes and store; with the file that each was made of, and
-its identity."""
+Convert = Callable[[bytes], bytes]
+
+_loaded: dict[
+    tuple[str | Path, Runtime, Axes | None, Convert | None, str | None], tuple[Path, tuple[int, int, int], Network]
+] = {}
+"""The networks of this process by name or file, runtime, free axes, conversion and store; with the file that each was
+made of, and its identity."""
 
 
-def session(model: str | Path, runtime: Runtime, free: Axes | None = None) -> Network:
+def session(model: str | Path, runtime: Runtime, free: Axes | None = None, convert: Convert | None = None) -> Network:
     """The network of a model by its name in the store, or in a file, loaded once for each runtime in each process.
 
     A file that was replaced meanwhile is loaded anew. free: the axes of its inputs, height and width, that take any
-    length though the file declares one.
+    length though the file declares one. convert: makes an ONNX file of a file of another kind.
 
     Raises `MissingExtra` if the model or the provider is not installed, or the model damaged, and `RequestError` for a
     file that cannot be loaded. The provider that was asked for is used, or the call fails; only single operations that
     it does not know run on the CPU.
     """
-    key = (model, runtime, free, os.environ.get(store.VARIABLE))
+    key = (model, runtime, free, convert, os.environ.get(store.VARIABLE))
     known = _loaded.get(key)
     if known and _identity(known[0]) == known[1]:  # 10 us; to ask the store where it lies takes up to 150
         return known[2]
     if runtime.provider not in providers():
         raise MissingExtra(f"provider '{runtime.provider}' is not installed", hint=CURES[runtime.provider])
     path = store.path(model) if isinstance(model, str) else model
-    if path.suffix != ".onnx" and isinstance(model, str):
+    if path.suffix != ".onnx" and isinstance(model, str) and convert is None:
         raise RequestError(f"the model '{model}' is no ONNX file but {path.name}")
     identity = _identity(path)
     try:
-        network = _made(path, runtime, free)
+        network = _made(path, runtime, free, convert)
     except (MissingExtra, MemoryError):
         raise
     except Exception as error:  # what the runtimes raise shares no base but Exception
@@ -121,8 +126,10 @@ def told(error: Exception) -> str:
     return " ".join(said.split())[:200].rstrip(". ")
 
 
-def _made(path: Path, runtime: Runtime, free: Axes | None) -> Network:
+def _made(path: Path, runtime: Runtime, free: Axes | None, convert: Convert | None) -> Network:
     network = path.read_bytes()
+    if convert is not None:
+        network = convert(network)
     if free is not None:
         network = freed(network, free)
     return _OpenVino(network, runtime.threads) if runtime.provider == "openvino" else _onnx(network, runtime)

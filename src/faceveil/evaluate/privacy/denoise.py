@@ -42,8 +42,8 @@ def filtered(name: str, pixels: Picture, width: float, spread: Line) -> Picture:
     if name == "bilateral":
         reach = max(1.0, NEAR * width)
         return np.asarray(cv2.bilateralFilter(np.ascontiguousarray(pixels), 0, ALIKE, reach), np.uint8)
-    # Within a border that mirrors the picture, so that its edges do not ring.
-    border = len(spread)
+    # Within a border that mirrors the picture as far as the kernel reaches, so that its edges do not ring.
+    border = len(spread) // 2 + 1
     values = np.pad(pixels / 255, ((border, border), (border, border), (0, 0)), mode="symmetric")
     sharp = (wiener if name == "wiener" else richardson_lucy)(values, spread)[border:-border, border:-border]
     return np.asarray(np.rint(np.clip(sharp, 0, 1) * 255), np.uint8)

@@ -41,7 +41,7 @@ Display = Callable[[Iterator[Outcome]], Iterator[Outcome]]
 RECOGNISERS = ("onnx:model=mobilefacenet", "dlib")
 LOOKER = "centerface:precision=fp32"
 """The attackers' detector: it must give landmarks, and draws them more exactly than with 8 bits."""
-SLOW = frozenset(("dlib", "deepface"))  # 60 ms and more an embedding: they look at filtered pictures only when asked to
+SLOW = frozenset(("deepface",))  # 60 ms and more an embedding: they look at filtered pictures only when asked to
 _CORES = ("numpy", "opencv-python-headless")
 _PROGRAM = "faceveil.evaluate.privacy.worker"
 
@@ -111,7 +111,7 @@ def gather(
         tuple(sorted(failed)),
         (*crowd.left_out, *lonely),
         _data_digest(people, [digests[i] for i in kept]),
-        _versions(attackers),
+        _versions(),
         round(time.perf_counter() - started, 1),
         {"seed": settings.seed, "filters": list(settings.filters), "layout": crowd.layout},
     )
@@ -157,7 +157,7 @@ def _called(attackers: dict[str, Attacker]) -> dict[str, str]:
 def _order(every: Sequence[Condition], settings: Settings, attackers: dict[str, Attacker], policy: Policy) -> Order:
     specs = tuple(attackers)
     slow = [spec for spec in specs if spec.partition(":")[0] in SLOW]
-    state = json.dumps([_code(), sorted(_versions(attackers).items()), [one.identity for one in attackers.values()]])
+    state = json.dumps([_code(), sorted(_versions().items()), [one.identity for one in attackers.values()]])
     return Order(
         policy=policy,
         conditions=tuple(every),
@@ -182,10 +182,9 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def _versions(attackers: dict[str, Attacker]) -> dict[str, str]:
+def _versions() -> dict[str, str]:
     found = {"faceveil": faceveil.__version__}
-    extra = ("dlib-bin",) if any(spec.partition(":")[0] == "dlib" for spec in attackers) else ()
-    for name in (*_CORES, "onnxruntime", *extra):
+    for name in (*_CORES, "onnxruntime"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -23,7 +23,7 @@ from faceveil.evaluate.privacy.report.samples import Sample
 VERSION = 1
 KEY = "faceveil_privacy"
 """What the JSON begins with; its value is the version of its form."""
-_PARTS = ("numpy", "scipy", "scikit-learn", "onnxruntime", "opencv-python-headless", "dlib-bin", "scikit-image")
+_PARTS = ("numpy", "scipy", "scikit-learn", "onnxruntime", "opencv-python-headless", "scikit-image")
 COLUMNS = "condition spec measure attack field recogniser box after against n value low high".split()
 
 
