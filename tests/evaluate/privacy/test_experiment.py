@@ -38,6 +38,13 @@ def test_sweeps_are_written_out_and_one_detector_needs_no_name(tmp_path: Path) -
     assert read(tmp_path, "methods: veil\n").runs()[0][0] is None
 
 
+def test_a_cover_is_that_of_all_methods_that_name_none(tmp_path: Path) -> None:
+    experiment = read(tmp_path, "methods: [veil, solid@head, {method: 'blur:kernel={k}', k: [5]}]\narea: width=1.2\n")
+    ((_, made),) = experiment.runs()
+    assert [one.name for one in made] == ["veil", "solid@head", "blur:kernel=5"]
+    assert [one.area.width for one in made] == [1.2, 2.4, 1.2]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -48,6 +55,7 @@ def test_sweeps_are_written_out_and_one_detector_needs_no_name(tmp_path: Path) -
         ("methods: [{method: 'blur:kernel={k}', k: [1], detectors: eyes}]\n", "is on 'eyes', which is no detector"),
         ("methods: [{method: 'blur:kernel={k}', k: [4]}]\n", "kernel must be odd"),
         ("methods: [veil, veil]\n", "'veil' is given twice"),
+        ("methods: veil\narea: larger\n", "area is 'face', 'head' or settings"),
         ("- veil\n", "must hold settings"),
     ],
 )

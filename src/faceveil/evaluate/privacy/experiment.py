@@ -18,7 +18,7 @@ from faceveil.evaluate.privacy.denoise import FILTERS
 from faceveil.evaluate.privacy.evidence import Gathered
 from faceveil.evaluate.privacy.painted import Condition, conditions
 from faceveil.evaluate.privacy.run import LOOKER, RECOGNISERS
-from faceveil.policy import read_yaml
+from faceveil.policy import Area, Policy, read_yaml
 
 CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 MARK = "{k}"
@@ -52,6 +52,8 @@ class Experiment(BaseModel):
 
     methods: Annotated[tuple[str | Sweep, ...], BeforeValidator(_several)] = Field(min_length=1)
     """SPEC[@AREA], or a sweep: {method: SPEC with {k}, k: [strengths]}."""
+    area: str = ""
+    """The cover of methods that name none, as for --area; the default one where it is empty."""
     detectors: dict[str, str] = Field(default_factory=dict)
     """What finds the faces to paint, by a short name: {haar eyes: "haar:target=eyes"}; the attackers' own if empty."""
     recognisers: Words = RECOGNISERS
@@ -76,6 +78,7 @@ class Experiment(BaseModel):
 
         Raises `RequestError` for methods, settings and covers that do not exist, and for what is given twice.
         """
+        area = Policy.of(area=self.area).area if self.area else Area()
         named: dict[str | None, list[str]] = {name: [] for name in self.detectors} if self.detectors else {None: []}
         for method in self.methods:
             sweep = method if isinstance(method, Sweep) else None
@@ -89,7 +92,9 @@ class Experiment(BaseModel):
         for name, texts in named.items():
             if texts:
                 suffix = f", {name}" if name is not None and len(named) > 1 else ""
-                painted = tuple(one.model_copy(update={"name": one.name + suffix}) for one in conditions(texts))
+                painted = tuple(
+                    one.model_copy(update={"name": one.name + suffix}) for one in conditions(texts, area=area)
+                )
                 made.append((None if name is None else self.detectors[name], painted))
         return tuple(made)
 

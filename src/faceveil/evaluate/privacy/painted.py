@@ -53,12 +53,14 @@ UNTOUCHED = Condition(name=ORIGINAL, kind="original")
 BLACKOUT = Condition(name=CONTROL, kind="blackout")
 
 
-def conditions(texts: Sequence[str], anonymised: Sequence[str] = ()) -> tuple[Condition, ...]:
+def conditions(texts: Sequence[str], anonymised: Sequence[str] = (), area: Area | None = None) -> tuple[Condition, ...]:
     """What `SPEC` and `SPEC@AREA` mean, and folders by their names. AREA is face, head or settings as for --area.
+
+    area: of those that name none.
 
     Raises `RequestError` for methods, settings and covers that do not exist, and for what is given twice.
     """
-    made = [_condition(text.strip()) for text in texts]
+    made = [_condition(text.strip(), area or Area()) for text in texts]
     made += [Condition(name=f"folder {name}", kind="anonymised", made=i) for i, name in enumerate(anonymised)]
     seen: set[str] = {ORIGINAL, CONTROL}
     for one in made:
@@ -68,12 +70,12 @@ def conditions(texts: Sequence[str], anonymised: Sequence[str] = ()) -> tuple[Co
     return tuple(made)
 
 
-def _condition(text: str) -> Condition:
-    spec, at, area = text.rpartition("@")
-    if not at or not (area in ("face", "head") or "=" in area):
-        spec, area = text, ""
+def _condition(text: str, area: Area) -> Condition:
+    spec, at, own = text.rpartition("@")
+    if not at or not (own in ("face", "head") or "=" in own):
+        spec, own = text, ""
     method(spec)
-    return Condition(name=text, spec=spec, area=Policy.of(area=area).area if area else Area())
+    return Condition(name=text, spec=spec, area=Policy.of(area=own).area if own else area)
 
 
 def painted(frame: Frame, faces: Regions, condition: Condition, seed: int) -> Frame:
