@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,40 @@ def test_a_missing_model_is_told_with_its_cure(home: Path, tmp_path: Path, monke
     monkeypatch.setenv("FACEVEIL_MODELS", str(tmp_path))
     _, err = faceveil("evaluate", "privacy", "people", "-m", "veil", cwd=home, code=3)
     assert "the model 'mobilefacenet' is not installed — faceveil models add mobilefacenet --file FILE.onnx" in err
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="PyTorch is installed")
+def test_a_network_needs_pytorch(home: Path) -> None:
+    for more in (("--cnn",), ("--attacks", "retrained-cnn")):
+        _, err = measured(home, "-m", "solid", *more, "-o", "never", code=3)
+        assert "pip install torch" in err
+        assert not (home / "never").exists()
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch: pip install torch")
+def test_a_network_attacks_where_it_is_asked_for_and_the_report_says_so(home: Path) -> None:
+    usual = ("-m", "blur:sigma=0.05", "--filters", "none", "--attacks", "retrained", "--resamples", "100")
+    found = {}
+    for folder, more in (("without", ()), ("with", ("--cnn",))):
+        measured(home, *usual, *more, "-o", folder)
+        found[folder] = json.loads((home / folder / "result.json").read_text())
+    attacks = {
+        folder: {
+            (one["attack"]["kind"], one["attack"]["field"], one["attack"]["recogniser"]): one["rank1"]
+            for one in made["conditions"][1]["findings"]
+        }
+        for folder, made in found.items()
+    }
+    network = {key: rate for key, rate in attacks["with"].items() if key[0] == "retrained network"}
+    assert {key[1] for key in network} == {"face", "wide"}
+    assert all(rate["value"] > 0.5 for rate in network.values())  # of four people
+    assert attacks["without"] == {key: rate for key, rate in attacks["with"].items() if key not in network}
+    assert "retrained-cnn" in found["with"]["settings"]["attacks"]
+    assert "retrained-cnn" not in found["without"]["settings"]["attacks"]
+    assert any("No network was trained" in remark for remark in found["without"]["remarks"])
+    assert any("A network trained on painted pictures took part" in remark for remark in found["with"]["remarks"])
+    assert found["with"]["made"]["torch"]
+    assert "torch" not in found["without"]["made"]
 
 
 def test_recognisers_are_listed() -> None:

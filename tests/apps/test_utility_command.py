@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,7 +12,12 @@ import pytest
 from PIL import Image
 from test_cli import faceveil
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "match"))
+
+from made_recognisers import manifest
+
 EACH = 7
+LPIPS = find_spec("lpips") is not None and find_spec("torch") is not None
 
 
 @pytest.fixture
@@ -85,7 +92,55 @@ def test_wrong_requests_start_nothing(scenes: Path, arguments: str, said: str) -
     assert said in err
 
 
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch: pip install torch")
+def test_a_network_learns_and_is_told_with_its_version(scenes: Path) -> None:
+    command = "evaluate utility scenes -m solid --preset fast --seeds 3 --model cnn -o learned -q".split()
+    out, _ = faceveil(*command, cwd=scenes)
+    assert float(out.split("top-1 ")[1].split()[0]) > 80
+    result = json.loads((scenes / "learned" / "result.json").read_text())
+    assert result["settings"]["model"] == "cnn"
+    assert result["made"]["torch"]
+    again, _ = faceveil(*command, "--overwrite", cwd=scenes)
+    assert again == out
+
+
 @pytest.mark.skipif(find_spec("torch") is not None, reason="PyTorch is installed")
 def test_a_network_needs_pytorch(scenes: Path) -> None:
     _, err = faceveil(*"evaluate utility scenes --model cnn -m solid".split(), cwd=scenes, code=3)
     assert "pip install torch" in err
+
+
+def test_networks_of_the_users_own_tell_what_they_see(scenes: Path) -> None:
+    manifest(scenes, "metric: euclidean\n")
+    command = "evaluate utility scenes -m solid -m keep --preset fast --seeds 3 -o own".split()
+    out, _ = faceveil(*command, "--attributes", "made.yml", "--features", "made.yml", "--judge", "mtcnn", cwd=scenes)
+    assert "keep: top-1" in out
+    assert "same class, made, 100.0 [100.0, 100.0] %; Fréchet distance, made, 0.00" in out
+    _, solid, keep = json.loads((scenes / "own" / "result.json").read_text())["conditions"]
+    assert solid["frechet"]["made"]["value"] > 1
+    assert solid["attributes"]["made"]["value"] < 1
+    assert keep["landmarks"]["value"] == 0
+    assert keep["aligned"] == 2 * EACH
+    assert solid["landmarks"] is None
+    page = (scenes / "own" / "report.html").read_text()
+    assert "landmarks moved" in page
+    assert f"({2 * EACH} faces)" in page
+    assert any(
+        row.startswith("solid,frechet made,") for row in (scenes / "own" / "result.csv").read_text().splitlines()
+    )
+    _, err = faceveil(*"evaluate utility scenes -m solid --lpips gone.pth".split(), cwd=scenes, code=3 - bool(LPIPS))
+    assert ("there is no file 'gone.pth'" if LPIPS else "pip install lpips") in err
+
+
+@pytest.mark.skipif(find_spec("lpips") is None, reason="needs LPIPS: pip install lpips")
+def test_lpips_is_told_where_its_parts_are(scenes: Path) -> None:
+    code = (
+        "import torch; from torchvision.models import alexnet; torch.manual_seed(1);"
+        "torch.save(alexnet(weights=None).state_dict(), 'alexnet.pth')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=scenes, check=True)
+    command = "evaluate utility scenes -m solid -m keep --preset fast --seeds 3 --lpips alexnet.pth".split()
+    out, _ = faceveil(*command, cwd=scenes)
+    assert "LPIPS 0.000 [0.000, 0.000]" in out.splitlines()[2]
+    assert "LPIPS 0." in out.splitlines()[1]
+    assert "LPIPS 0.000" not in out.splitlines()[1]

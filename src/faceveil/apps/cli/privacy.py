@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,7 +58,16 @@ _SHARED = (
         metavar="SPEC",
         help=f"What names people, any number (faceveil recognisers). [default: {', '.join(RECOGNISERS)}]",
     ),
-    click.option("--attacks", metavar="NAME,...", help=f"Of {', '.join(known.ATTACKS)}. [default: all]"),
+    click.option(
+        "--attacks",
+        metavar="NAME,...",
+        help=f"Of {', '.join(known.ATTACKS)}. [default: all but {known.CNN}]",
+    ),
+    click.option(
+        "--cnn",
+        is_flag=True,
+        help=f"Also {known.CNN}: a small network, trained on painted pictures. It needs PyTorch, and takes longer.",
+    ),
     click.option(
         "--filters",
         default=",".join(FILTERS),
@@ -122,7 +132,8 @@ def privacy(people: Path, **options: Any) -> None:
     if options["output"] is not None:
         report.expect_folder(options["output"], overwrite=options["overwrite"])
     plan = _experiment(options)
-    wanted = plan.attacks if plan is not None and plan.attacks else attacks_of(options["attacks"])
+    named = ",".join(plan.attacks) if plan is not None and plan.attacks else options["attacks"]
+    wanted = attacks_of(named, cnn=options["cnn"])
     settings = settings_of(options, plan)
     asked = _conditions(options["methods"], options["anonymised"])
     runs = ((settings.finder, asked),) if plan is None else plan.runs()
@@ -138,7 +149,7 @@ def privacy(people: Path, **options: Any) -> None:
     )
     _print(made)
     if options["output"] is not None:
-        about = _about(people, crowd, found, options, round(time.monotonic() - started, 1))
+        about = _about(people, crowd, found, options, wanted, round(time.monotonic() - started, 1))
         shown = samples(found.everything, found.people, originals=options["show_originals"])
         report.write(options["output"], Report(made, about, shown), overwrite=options["overwrite"])
         if not quiet:
@@ -175,9 +186,11 @@ def gathered(
     return crowd, found
 
 
-def attacks_of(text: str | None) -> tuple[str, ...]:
-    """The attacks that are asked for, all where none are named. Raises `RequestError`."""
+def attacks_of(text: str | None, *, cnn: bool = False) -> tuple[str, ...]:
+    """The attacks that are asked for, the usual ones where none are named. Raises `RequestError`, `MissingExtra`."""
     wanted = _listed(text) if text is not None else known.DEFAULT
+    if cnn and known.CNN not in wanted:
+        wanted = (*wanted, known.CNN)
     known.expect_known(wanted)
     return wanted
 
@@ -251,7 +264,14 @@ def _print(made: Privacy) -> None:
         click.echo(show.printable(f"note: {remark}"), err=True)
 
 
-def _about(people: Path, crowd: crowds.Crowd, found: Gathered, options: dict[str, Any], seconds: float) -> About:
+def _about(
+    people: Path,
+    crowd: crowds.Crowd,
+    found: Gathered,
+    options: dict[str, Any],
+    wanted: Sequence[str],
+    seconds: float,
+) -> About:
     """What the report says of the run: nobody's name, and of paths the last part alone."""
     return About(
         command=shlex.join(["faceveil", *sys.argv[1:]]),
@@ -272,6 +292,6 @@ def _about(people: Path, crowd: crowds.Crowd, found: Gathered, options: dict[str
             name: {"spec": one.spec, "identity": one.identity, "licence": one.licence}
             for name, one in found.attackers.items()
         },
-        versions=found.versions,
+        versions=found.versions | ({"torch": version("torch")} if known.CNN in wanted else {}),
         seconds=seconds,
     )

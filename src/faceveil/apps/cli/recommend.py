@@ -57,7 +57,7 @@ def recommended(people: Path, most: float, field: str, **options: Any) -> None:
     output = options["output"]
     if output is not None and output.exists() and not options["overwrite"]:
         raise RequestError(f"'{output}' is there already", hint="--overwrite replaces it")
-    wanted = attacks_of(options["attacks"])
+    wanted = attacks_of(options["attacks"], cnn=options["cnn"])
     settings = settings_of(options)
     asked = conditions(options["methods"] or LADDER)
     _, found = gathered(people, options, settings, ((settings.finder, asked),))

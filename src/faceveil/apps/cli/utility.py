@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from faceveil.apps.cli.options import LOOKING, looking_options, policy_of
 from faceveil.apps.cli.privacy import complain
 from faceveil.dataset.batch import cores
 from faceveil.errors import Exit
+from faceveil.evaluate.cnn import cnn, expect_torch
 from faceveil.evaluate.privacy.painted import conditions
 from faceveil.evaluate.privacy.report.result import About
 from faceveil.evaluate.utility import labelled, report
-from faceveil.evaluate.utility.cnn import cnn, expect_torch
+from faceveil.evaluate.utility.extras import Extras
 from faceveil.evaluate.utility.learn import classic, expect_sklearn
 from faceveil.evaluate.utility.measure import Used, measure
 from faceveil.evaluate.utility.run import JUDGE, Gathered, gather
@@ -58,6 +60,26 @@ Exit codes: 0 done, 1 some pictures could not be measured, 2 wrong request, 3 mi
 )
 @click.option("--seeds", type=click.IntRange(3, 100), default=5, show_default=True, help="Splits and models.")
 @click.option("--judge", default=JUDGE, show_default=True, metavar="SPEC", help="Looks whether faces are still found.")
+@click.option(
+    "--attributes",
+    multiple=True,
+    type=PATH,
+    metavar="FILE.yml",
+    help="A manifest of a classifier of faces, as of recognisers: how often its class stays; any number.",
+)
+@click.option(
+    "--features",
+    multiple=True,
+    type=PATH,
+    metavar="FILE.yml",
+    help="A manifest of a network for whole pictures, such as Inception: the Fréchet distance (FID); any number.",
+)
+@click.option(
+    "--lpips",
+    type=PATH,
+    metavar="FILE.pth",
+    help="Measure LPIPS, with AlexNet's weights as torchvision publishes them; needs the package lpips.",
+)
 @report_options
 @running_options
 @looking_options
@@ -84,6 +106,7 @@ def utility(pictures: Path, policy_file: Path | None, **options: Any) -> None:
         asked,
         policy,
         judge=options["judge"],
+        extras=Extras(**{name: options[name] for name in Extras.model_fields}),
         seed=options["seed"],
         workers=options["jobs"] or cores(),
         display=display.run,
@@ -117,7 +140,14 @@ def _print(used: tuple[Used, ...]) -> None:
             text += f", lost {report.percent(one.lost[top])}, from originals {report.percent(one.moved[top])}"
             if one.found is not None:
                 text += f"; faces found again {report.percent(one.found)}"
+            text += "".join(f"; {words}" for words in report.told(one))
         click.echo(show.printable(text))
+
+
+def _named(options: dict[str, Any]) -> dict[str, Any]:
+    """The user's own networks, of paths the last part alone."""
+    lists = {name: [file.name for file in options[name]] for name in ("attributes", "features") if options[name]}
+    return lists | ({"lpips": options["lpips"].name} if options["lpips"] else {})
 
 
 def _about(
@@ -125,7 +155,7 @@ def _about(
 ) -> dict[str, Any]:
     """What the report says of the run; of paths the last part alone."""
     return {
-        "made": About().made,
+        "made": About(versions={"torch": version("torch")} if options["model"] == "cnn" else {}).made,
         "command": shlex.join(["faceveil", *sys.argv[1:]]),
         "data": {
             "path": pictures.name,
@@ -143,6 +173,7 @@ def _about(
             "split": "the set's own" if data.split else "three tenths of each class by chance, for each seed anew",
             "detector": found.finder,
             "judge": found.judge,
+            "extras": _named(options),
             "resamples": options["resamples"],
         },
         "seconds": seconds,

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faceveil.errors import RequestError
-from faceveil.evaluate.privacy.attackers import components, discriminant, fusion, standardised, templates, unit
+from faceveil.evaluate.cnn import expect_torch
+from faceveil.evaluate.privacy.attackers import (
+    components,
+    discriminant,
+    fusion,
+    network,
+    standardised,
+    templates,
+    unit,
+)
 from faceveil.evaluate.privacy.evidence import Evidence, People, Seen
 from faceveil.evaluate.privacy.identification import Attacker
 
@@ -27,15 +36,21 @@ ATTACKS = {
     "reverse": "the known pictures are painted, the asked one is an original",
     "parrot": "both are painted",
     "retrained": "classifiers trained on painted pictures: of embeddings, of pixels, and both together",
+    "retrained-cnn": "a small network trained on painted pictures; only where asked for (`--cnn`), with PyTorch",
     "geometry": "where the face and its cover lie, no pixel",
     "denoise": "the same after filters that take noise or blur away",
     "averaging": "the same on several frames of one track put together",
     "linkage": "which original photo is the painted one made from",
 }
 """What can be asked for. Linkage names the photo, not the person, and takes no part in verdicts."""
-DEFAULT = tuple(ATTACKS)
+CNN = "retrained-cnn"
+DEFAULT = tuple(name for name in ATTACKS if name != CNN)
+"""What is made where nobody says what: the same on every machine, whatever is installed."""
+CNN_FOLDS = 2
+"""Folds that the network is trained on: one split and its complement, so that every photo is asked about once. A
+network takes some ten seconds, and each condition has two fields."""
 NAIVE, REVERSE, PARROT, EMBEDDINGS = "naive", "reverse", "parrot", "retrained on embeddings"
-PIXELS, FUSED, LINKAGE = "retrained on pixels", "retrained, fused", "linkage"
+PIXELS, FUSED, NETWORK, LINKAGE = "retrained on pixels", "retrained, fused", "retrained network", "linkage"
 _LINKED = 500  # pictures compared with all others at a time
 
 
@@ -58,16 +73,18 @@ class Attack:
 
 
 def expect_known(wanted: Collection[str]) -> None:
-    """Raise `RequestError` unless all of the attacks are known."""
+    """Raise `RequestError` unless all of the attacks are known, `MissingExtra` without PyTorch for a network."""
     for name in wanted:
         if name not in ATTACKS:
             raise RequestError(f"there is no attack '{name}'", hint=f"there are {', '.join(ATTACKS)}")
+    if CNN in wanted:
+        expect_torch()
 
 
 def attacks(
-    painted: Evidence, original: Evidence, people: People, wanted: Collection[str]
+    painted: Evidence, original: Evidence, people: People, wanted: Collection[str], seed: int = 0
 ) -> Iterator[tuple[Attack, Attacker]]:
-    """Every attack on the people in a painted condition for which there is evidence, but linkage."""
+    """Every attack on the people in a painted condition for which there is evidence, but linkage. seed: of networks."""
     trained: dict[str, list[Attacker]] = {FACE: [], WIDE: []}
     for name, seen in painted.seen.items():
         for attack, known, asked in views(name, seen, original.seen[name]):
@@ -77,6 +94,11 @@ def attacks(
                 yield Attack(kind, attack.field, name, attack.box), attacker
     if "retrained" in wanted:
         yield from _by_pixels(painted, people.person, trained)
+    if CNN in wanted:
+        # Apart from the classifiers above, so that their figures and those of their fusion are the same without it.
+        for where in (FACE, WIDE):
+            if where in painted.pixels:
+                yield Attack(NETWORK, where), network(painted.pixels[where], people.person, seed)
     if "geometry" in wanted:
         for kind, rows in painted.geometry.items():
             # A method shows where its cover is; box and landmarks of the face are in a plan, or seen where nothing is.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from faceveil.evaluate.privacy.attacks import Attack, attacks, linkages, linked
+from faceveil.evaluate.privacy.attacks import CNN_FOLDS, NETWORK, Attack, attacks, linkages, linked
 from faceveil.evaluate.privacy.comparing import Scale, compared
 from faceveil.evaluate.privacy.evidence import CONTROL, Evidence, People
 from faceveil.evaluate.privacy.findings import Condition, Difference, Finding
@@ -40,7 +40,7 @@ class Bench:
     def condition(self, painted: Evidence) -> Condition:
         """All that is measured of one condition. The control's turn must come before those that it is a control of."""
         findings = [
-            self._finding(painted.name, attack, self._identified(attacker), self.chance)
+            self._finding(painted.name, attack, self._identified(attack, attacker), self.chance)
             for attack, attacker in self._attacks(painted)
         ]
         judged = () if painted is self.original else tuple(self._verdicts(painted.name, findings))
@@ -68,10 +68,11 @@ class Bench:
     def _attacks(self, painted: Evidence) -> Iterator[tuple[Attack, Attacker]]:
         if not self.folds:
             return iter(())
-        return attacks(painted, self.original, self.people, self.wanted)
+        return attacks(painted, self.original, self.people, self.wanted, self.seed)
 
-    def _identified(self, attacker: Attacker) -> Named:
-        return identify(attacker, self.folds, self.people.person, len(self.people.names))
+    def _identified(self, attack: Attack, attacker: Attacker) -> Named:
+        folds = self.folds[:CNN_FOLDS] if attack.kind == NETWORK else self.folds
+        return identify(attacker, folds, self.people.person, len(self.people.names))
 
     def _finding(self, name: str, attack: Attack, named: Named, guess: float) -> Finding:
         self._named[name, attack] = named

@@ -12,7 +12,7 @@ from faceveil.dataset.batch import cores
 from faceveil.errors import RequestError
 from faceveil.evaluate.intervals import RESAMPLES, wilson
 from faceveil.evaluate.privacy.attackers import expect_sklearn
-from faceveil.evaluate.privacy.attacks import DEFAULT, OWN, REVERSE, expect_known
+from faceveil.evaluate.privacy.attacks import CNN, CNN_FOLDS, DEFAULT, OWN, REVERSE, expect_known
 from faceveil.evaluate.privacy.bench import Bench
 from faceveil.evaluate.privacy.comparing import scales
 from faceveil.evaluate.privacy.evidence import CONTROL, ORIGINAL, Evidence, People
@@ -43,7 +43,7 @@ def measure(
 
     Raises:
         RequestError: the arrays do not fit, or there are too few people, photos or pictures to ask about.
-        MissingExtra: scikit-learn is not installed.
+        MissingExtra: scikit-learn is not installed, or PyTorch where a network is asked for.
     """
     expect_known(wanted)
     expect_sklearn()
@@ -80,7 +80,7 @@ def measure(
         differences=tuple(bench.differences(evidence)),
         seed=seed,
         resamples=resamples,
-        remarks=tuple(_remarks(conditions, people, asked)),
+        remarks=tuple(_remarks(conditions, people, asked, wanted)),
     )
 
 
@@ -121,7 +121,7 @@ def _expect_fit(one: Evidence, original: Evidence, n: int) -> None:
 # --- remarks ---------------------------------------------------------------------------------------------------------
 
 
-def _remarks(conditions: Sequence[Condition], people: People, asked: int) -> Iterator[str]:
+def _remarks(conditions: Sequence[Condition], people: People, asked: int, wanted: Collection[str]) -> Iterator[str]:
     """One sentence for each thing that limits what the figures say."""
     if not asked:
         yield "Nobody has two photos: pairs are compared, and no attack that names people could be made."
@@ -137,6 +137,10 @@ def _remarks(conditions: Sequence[Condition], people: People, asked: int) -> Ite
     original = next(one for one in conditions if one.name == ORIGINAL)
     if len({one.attack.recogniser for one in original.findings} - {""}) < 2:
         yield "One recogniser was asked; another may see what it does not."
+    if CNN in wanted:
+        yield f"A network trained on painted pictures took part, in {CNN_FOLDS} folds: its cost forbids more."
+    elif "retrained" in wanted:
+        yield "No network was trained on painted pictures (--cnn): classifiers that are trained are linear ones."
     best = max((one.rank1.value or 0 for one in original.findings), default=1)
     if best < ABLE:
         yield (

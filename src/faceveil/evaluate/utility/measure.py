@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from faceveil.evaluate.intervals import RESAMPLES, draws, percentile_interval
 from faceveil.evaluate.utility.fidelity import MEASURES
+from faceveil.evaluate.utility.frechet import frechet
 from faceveil.evaluate.utility.learn import TOP, Learned, Model, learn, splits
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Rows:
 
     features: (n, d) float32. thumbs: (n, 64, 64, 3). fidelity: (n, 5), `MEASURES`. found: (n, 2), faces found again and
     faces that there were.
+    landmarks: (n, 2), how far they have moved, summed over faces, and of how many. lpips: (n,), NaN where not measured.
+    attributes: by classifier (n, 2), faces whose class stays, and faces. deep: by network (n, d), features.
     """
 
     name: str
@@ -39,6 +42,10 @@ class Rows:
     thumbs: Any
     fidelity: Any
     found: Any
+    landmarks: Any = None
+    lpips: Any = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    deep: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,9 @@ class Used:
     top: by k, rate of the model that learned from such pictures. lost: by k, that of originals less this one, picture
     by picture. moved: by k, what a model that learned from originals loses on such pictures. by_seed: by k, rates.
     found: share of the faces that a detector found before and finds again; None where there were none.
-    fidelity: by measure; None for originals.
+    fidelity: by measure; none for originals. landmarks: how far they have moved where a face is found again, in
+    distances of its eyes, the mean of `aligned` faces; None where that is none. attributes: by classifier, the share of
+    faces whose most probable class stays. frechet: by network, the distance of these pictures from the originals.
     """
 
     name: str
@@ -58,6 +67,10 @@ class Used:
     by_seed: dict[int, tuple[float, ...]]
     found: Figure | None
     fidelity: dict[str, Figure]
+    landmarks: Figure | None = None
+    aligned: int = 0
+    attributes: dict[str, Figure] = field(default_factory=dict)
+    frechet: dict[str, Figure] = field(default_factory=dict)
 
 
 def measure(
@@ -81,10 +94,14 @@ def measure(
     once = np.array(list(draws(len(label), resamples, seed)))
     plain = getattr(rows[0], seen)
     learned = [learn(plain, getattr(one, seen), label, made, model, tops) for one in rows]
-    return tuple(_used(one, mine, learned[0], once) for one, mine in zip(rows, learned, strict=True))
+    return tuple(_used(one, rows[0], mine, learned[0], once) for one, mine in zip(rows, learned, strict=True))
 
 
-def _used(rows: Rows, mine: Learned, original: Learned, once: Any) -> Used:
+def _used(rows: Rows, plain: Rows, mine: Learned, original: Learned, once: Any) -> Used:
+    same = rows is plain
+    fidelity = {name: rows.fidelity[:, i] for i, name in enumerate(MEASURES)}
+    fidelity |= {} if rows.lpips is None or same else {"lpips": rows.lpips}
+    moved = None if same or rows.landmarks is None or not rows.landmarks[:, 1].any() else rows.landmarks
     asked = mine.asked
     return Used(
         rows.name,
@@ -93,7 +110,15 @@ def _used(rows: Rows, mine: Learned, original: Learned, once: Any) -> Used:
         {top: _ratio(original.own[top] - got, asked, once) for top, got in mine.moved.items()},
         mine.by_seed,
         _ratio(rows.found[:, 0], rows.found[:, 1], once) if rows.found[:, 1].any() else None,
-        {name: _mean(rows.fidelity[:, i], once) for i, name in enumerate(MEASURES) if _known(rows.fidelity[:, i])},
+        {name: _mean(values, once) for name, values in fidelity.items() if _known(values)},
+        None if moved is None else _ratio(moved[:, 0], moved[:, 1], once),
+        0 if moved is None else int(moved[:, 1].sum()),
+        {
+            name: _ratio(pair[:, 0], pair[:, 1], once)
+            for name, pair in rows.attributes.items()
+            if not same and pair[:, 1].any()
+        },
+        {name: Figure(frechet(plain.deep[name], deep)) for name, deep in rows.deep.items() if not same},
     )
 
 

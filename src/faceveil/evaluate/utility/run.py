@@ -20,6 +20,7 @@ from faceveil.detect.runtime import Runtime
 from faceveil.errors import RequestError
 from faceveil.evaluate.privacy.cache import unpack
 from faceveil.evaluate.privacy.painted import UNTOUCHED, Condition
+from faceveil.evaluate.utility.extras import NOTHING, Extras
 from faceveil.evaluate.utility.labelled import FEWEST, Labelled
 from faceveil.evaluate.utility.measure import Rows
 from faceveil.evaluate.utility.worker import Item, Order
@@ -64,14 +65,15 @@ def gather(
     policy: Policy,
     *,
     judge: str = JUDGE,
+    extras: Extras = NOTHING,
     seed: int = 0,
     workers: int = 1,
     display: Display = iter,
 ) -> Gathered:
     """Paint all pictures in every way and keep what models need of them.
 
-    policy: what finds the faces to paint. judge:
-    the spec of what looks whether faces are still found. Pictures that cannot be read are named in `failed`.
+    policy: what finds the faces to paint. judge: the spec of what looks whether faces are still found. extras: the
+    user's own networks. Pictures that cannot be read are named in `failed`.
 
     Raises:
         RequestError: a spec is wrong, or too few pictures are left. MissingExtra: a part or a model is not installed.
@@ -80,8 +82,9 @@ def gather(
     runtime = Runtime(policy.provider, 1, policy.allow_cloud)
     finder = detect.build(policy.preset, policy.detector, runtime, policy.min_score).spec
     watcher = detect.build("balanced", judge, runtime).spec
+    known = extras.expect(runtime)
     every = (UNTOUCHED, *conditions)
-    order = Order(policy=policy, conditions=every, finder=policy.detector or "", judge=judge, seed=seed)
+    order = Order(policy=policy, conditions=every, finder=policy.detector or "", judge=judge, extras=known, seed=seed)
     tasks = [Item(source=one.file, output=one.file, made=one.made) for one in labelled.pictures]
     found: dict[str, Any] = {}
     failed: list[tuple[str, str]] = []
@@ -99,7 +102,7 @@ def gather(
         raise RequestError(f"too few pictures could be measured to tell classes apart: {file}: {reason}")
     label = np.array([names.index(picture.label) for picture in kept], np.int64)
     arrays = [found[str(picture.file)] for picture in kept]
-    rows = tuple(_rows(number, one.name, arrays) for number, one in enumerate(every))
+    rows = tuple(_rows(number, one.name, arrays, extras) for number, one in enumerate(every))
     return Gathered(
         names,
         label,
@@ -116,8 +119,18 @@ def gather(
     )
 
 
-def _rows(number: int, name: str, arrays: Sequence[Any]) -> Rows:
-    features, thumbs, fidelity, seen = (
-        np.stack([row[f"{number}:{key}"] for row in arrays]) for key in ("features", "thumb", "fidelity", "found")
+def _rows(number: int, name: str, arrays: Sequence[Any], extras: Extras) -> Rows:
+    def stacked(key: str) -> Any:
+        return np.stack([row[f"{number}:{key}"] for row in arrays])
+
+    return Rows(
+        name,
+        stacked("features"),
+        stacked("thumb"),
+        stacked("fidelity"),
+        stacked("found"),
+        stacked("landmarks"),
+        stacked("lpips"),
+        attributes={one.stem: stacked(f"attribute {at}") for at, one in enumerate(extras.attributes)},
+        deep={one.stem: stacked(f"deep {at}") for at, one in enumerate(extras.features)},
     )
-    return Rows(name, features, thumbs, fidelity, seen)

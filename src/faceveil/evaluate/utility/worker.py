@@ -7,8 +7,9 @@ import sys
 import time
 from functools import cache as once
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import cv2
 import numpy as np
 
 from faceveil import detect, media
@@ -16,14 +17,16 @@ from faceveil.dataset.report import Outcome
 from faceveil.dataset.task import Setup, Task
 from faceveil.dataset.worker import serve
 from faceveil.deidentify.cover import clip, covers_of
-from faceveil.detect import boxes
 from faceveil.detect.pixels import eight_bit
 from faceveil.detect.runtime import Runtime
 from faceveil.errors import Exit, FaceveilError, InputError, UnsupportedError
 from faceveil.evaluate.privacy.cache import key, pack
 from faceveil.evaluate.privacy.painted import Condition, painted_area
+from faceveil.evaluate.utility import faces as faces_
+from faceveil.evaluate.utility.extras import NOTHING, Extras
 from faceveil.evaluate.utility.features import descriptor, thumbnail
 from faceveil.evaluate.utility.fidelity import MEASURES, compared
+from faceveil.evaluate.utility.perceptual import unlike
 from faceveil.pipeline import Progress, Watcher
 from faceveil.policy import Area
 
@@ -31,22 +34,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from faceveil.detect.base import Detector
+    from faceveil.match.onnx import Onnx
     from faceveil.types import Frame, Regions
 
     Arrays = dict[str, NDArray[Any]]
-
-STILL_FOUND = 0.3  # IoU from which what a detector finds afterwards is the face that was there
 
 
 class Order(Setup):
     """What all pictures of a run share.
 
-    finder: the spec of what finds the faces to paint. judge: of what looks whether faces are still found.
+    finder: the spec of what finds the faces to paint. judge: of what looks whether faces are still found. extras:
+    networks of the user's own.
     """
 
     conditions: tuple[Condition, ...]
     finder: str
     judge: str
+    extras: Extras = NOTHING
     seed: int = 0
 
 
@@ -72,7 +76,7 @@ def run(task: Item, order: Order, progress: Watcher) -> Outcome:
 
 
 def _look(task: Item, order: Order, progress: Watcher) -> Arrays:
-    """For each condition features (d,), a thumbnail, `MEASURES` and how many of how many faces are still found (2,)."""
+    """For each condition features (d,), a thumbnail, `MEASURES`, and what is made of the faces and of the picture."""
     before, digest = _frame(task.source)
     finder, judge = _detectors(order)
     faces = finder(before)
@@ -92,8 +96,9 @@ def _look(task: Item, order: Order, progress: Watcher) -> Arrays:
             f"{number}:features": descriptor(pixels),
             f"{number}:thumb": thumbnail(pixels),
             f"{number}:fidelity": np.full(len(MEASURES), np.nan) if untouched else compared(plain, pixels, inside),
-            f"{number}:found": _found(seen, seen if untouched else judge(after)),
         }
+        found = seen if untouched else judge(after).of("face")
+        rows |= {f"{number}:{name}": row for name, row in _made_of(order, plain, pixels, seen, found).items()}
         progress(Progress(number + 1, len(order.conditions), 0, 0.0, None))
     return rows
 
@@ -107,11 +112,23 @@ def _covered(faces: Regions, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return inside
 
 
-def _found(before: Regions, after: Regions) -> NDArray[np.int64]:
-    """How many of the faces before are found again, and how many there were, (2,)."""
-    shared = boxes.overlap(before.xyxy, after.of("face").xyxy)
-    again = int((shared.max(1) >= STILL_FOUND).sum()) if shared.size else 0
-    return np.array([again, len(before)], np.int64)
+def _made_of(
+    order: Order, plain: NDArray[np.uint8], pixels: NDArray[np.uint8], seen: Regions, found: Regions
+) -> Arrays:
+    """What networks make of one condition of a picture. seen, found: faces before and after."""
+    same, trunk, untouched = faces_.again(seen, found), order.extras.lpips, found is seen
+    rows: Arrays = {
+        "found": np.array([(same >= 0).sum(), len(seen)], np.int64),
+        "landmarks": faces_.moved(seen, found, same),
+        "lpips": np.array(np.nan if trunk is None or untouched else unlike(plain, pixels, trunk)),
+    }
+    for at, network in enumerate(_networks(order, "attributes")):
+        rows[f"attribute {at}"] = np.zeros(2, np.int64) if untouched else faces_.kept(network, plain, pixels, seen)
+    for at, network in enumerate(_networks(order, "features")):
+        side = network.alignment.side
+        small = np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+        rows[f"deep {at}"] = network(small[None])[0]
+    return rows
 
 
 def _frame(file: Path) -> tuple[Frame, str]:
@@ -127,6 +144,14 @@ def _detectors(order: Order) -> tuple[Detector, Detector]:
     runtime = Runtime(order.policy.provider, order.threads, order.policy.allow_cloud)
     finder = detect.build(order.policy.preset, order.finder or None, runtime, order.policy.min_score)
     return finder, detect.build("balanced", order.judge, runtime)
+
+
+@once
+def _networks(order: Order, kind: Literal["attributes", "features"]) -> tuple[Onnx, ...]:
+    """The user's networks."""
+    runtime = Runtime(order.policy.provider, order.threads, order.policy.allow_cloud)
+    build = faces_.classifier if kind == "attributes" else faces_.features
+    return tuple(build(manifest, runtime) for manifest in getattr(order.extras, kind))
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from faceveil.evaluate.privacy.attacks import (
     FUSED,
     GIVEN,
     NAIVE,
+    NETWORK,
     OWN,
     PARROT,
     PIXELS,
@@ -23,7 +24,7 @@ from faceveil.evaluate.privacy.findings import Condition, Finding, Privacy
 from faceveil.evaluate.privacy.measures import Rate
 from faceveil.evaluate.privacy.verdict import ALL, Verdict
 
-_TRAINED = (EMBEDDINGS, PIXELS, FUSED)
+_TRAINED = (EMBEDDINGS, PIXELS, FUSED, NETWORK)
 Chosen = Callable[[Attack], bool]
 
 
