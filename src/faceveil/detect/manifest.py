@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from faceveil import plugins
-from faceveil.detect.families import AnyFamily
+from faceveil.detect.families.choice import AnyFamily
 from faceveil.detect.recipe import Recipe
 from faceveil.errors import RequestError
 from faceveil.policy import read_yaml

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from faceveil.detect.convention import Factors
-from faceveil.detect.families import AnyFamily
+from faceveil.detect.families.choice import AnyFamily
 from faceveil.types import FACE
 
 CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
