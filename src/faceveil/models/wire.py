@@ -1,6 +1,6 @@
 """The wire format of protobuf messages, in which ONNX files are written: as little as reading and writing them takes.
 
-https://protobuf.dev/programming-guides/encoding. So no parser of ONNX need be installed.
+Source: Protocol Buffers, "Encoding". So no parser of ONNX need be installed.
 """
 
 from __future__ import annotations
